@@ -1,0 +1,3 @@
+//! Statements, predicates and bundles; verification of them.
+
+pub mod scan;

@@ -1,0 +1,1 @@
+//! Who may have signed: expected identities and what a certificate says.

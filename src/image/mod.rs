@@ -1,0 +1,1 @@
+//! Images from registries, layouts and archives; layers as streams.

@@ -1,0 +1,218 @@
+//! Reason codes: why something was denied, refuted, unknown, skipped or only noted.
+//!
+//! Codes are kebab-case and stable API; sentences are not. One table holds every code with its help, so that the
+//! reference page, the tests and the program cannot disagree.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+macro_rules! reason_codes {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $help:literal;)+) => {
+        /// A stable code. The doc comment of each variant says when it is given.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum ReasonCode { $($(#[$doc])* $variant,)+ }
+
+        impl ReasonCode {
+            /// Every code, in the order of the reference page.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)+ }
+            }
+
+            /// What to do next; empty where nothing is to be done.
+            #[must_use]
+            pub fn help(self) -> &'static str {
+                match self { $(Self::$variant => $help,)+ }
+            }
+        }
+    };
+}
+
+reason_codes! {
+    // ── evidence ────────────────────────────────────────────────────────────────────────────────────────────
+    /// Everything was readable and no sufficient signature is there.
+    Unsigned = "unsigned", "promote the digest, or check the expected identity";
+    /// No sufficient attestation of a required predicate type.
+    MissingAttestation = "missing-attestation", "run countersign promote for this digest";
+    /// A child of a verified index without its own signature or VSA.
+    CoveredByIndex = "covered-by-index", "";
+    /// The certificate's subject alternative name is not an expected one.
+    IdentityMismatch = "identity-mismatch", "compare expected and found identity";
+    /// The certificate's OIDC issuer is not the expected one.
+    IssuerMismatch = "issuer-mismatch", "compare expected and found issuer";
+    /// A GitHub claim in the certificate differs from the expected one.
+    ClaimMismatch = "claim-mismatch", "compare expected and found repository, workflow and ref";
+    /// The statement's predicate type is not the one asked for.
+    PredicateTypeMismatch = "predicate-type-mismatch", "";
+    /// The statement is about another digest.
+    SubjectMismatch = "subject-mismatch", "";
+    /// The statement names more or fewer than one subject.
+    SubjectCount = "subject-count", "";
+    /// `_type` is neither in-toto Statement v1 nor v0.1, or the payload is no in-toto statement.
+    StatementMalformed = "statement-malformed", "";
+    /// The bundle cannot be parsed, or is not of the media type it claims.
+    BundleMalformed = "bundle-malformed", "";
+    /// The bundle is older than v0.3, whose rules allow weaker proofs.
+    BundleVersion = "bundle-version", "";
+    /// The bundle is larger than the limit.
+    BundleTooLarge = "bundle-too-large", "";
+    /// The signature does not verify with the certificate's key.
+    SignatureInvalid = "signature-invalid", "";
+    /// The certificate does not chain to the trust root, or was not valid at the trusted time, or lacks a needed usage.
+    CertificateInvalid = "certificate-invalid", "check which Sigstore instance signed it: --trust-root";
+    /// The certificate's SCT is missing or does not verify.
+    SctInvalid = "sct-invalid", "";
+    /// The transparency log entry is missing, not exactly one, of an unknown log, or does not match the signature.
+    LogEntryInvalid = "log-entry-invalid", "";
+    /// No trusted time, or one outside its authority's validity.
+    TimestampInvalid = "timestamp-invalid", "";
+    /// The trusted time lies in the future.
+    TimeInFuture = "time-in-future", "check this machine's clock: countersign doctor";
+    /// Signed later than `--at`.
+    SignedLater = "signed-later", "";
+    /// Another cryptographic check of the Sigstore client failed.
+    VerificationFailed = "verification-failed", "";
+    // ── registry ────────────────────────────────────────────────────────────────────────────────────────────
+    /// The reference does not exist.
+    NotFound = "not-found", "check the name and the digest or tag";
+    /// 401 or an expired token.
+    Unauthenticated = "unauthenticated", "log in to the registry, or pass --registry-token-stdin";
+    /// 403.
+    Forbidden = "forbidden", "check that the credential may read (and for promote: write) this package";
+    /// Could not reach, timed out, 5xx, rate limited, truncated.
+    Unreachable = "unreachable", "try again; nothing was decided";
+    /// Bytes contradict their digest or size.
+    DigestMismatch = "digest-mismatch", "the registry serves other bytes than it was asked for: do not use it";
+    /// An index names a child that is not there.
+    ChildMissing = "child-missing", "push the image again";
+    /// More referrers than the limit.
+    TooManyReferrers = "too-many-referrers", "clean up referrers of this digest";
+    /// Another limit (depth, children, size) was hit.
+    LimitExceeded = "limit-exceeded", "";
+    /// The registry's answer makes no sense.
+    MalformedAnswer = "malformed-answer", "";
+    /// The referrers API gave no usable answer and nothing was found elsewhere.
+    ReferrersUnclear = "referrers-unclear", "try again, or ask the registry's operator for the referrers API";
+    // ── resolve ─────────────────────────────────────────────────────────────────────────────────────────────
+    /// The record names another repository.
+    RepositoryMismatch = "repository-mismatch", "";
+    /// The record does not allow this tag.
+    TagNotAuthorised = "tag-not-authorised", "countersign audit shows who moved it";
+    /// The version was withdrawn.
+    Withdrawn = "withdrawn", "use the version the channel points to";
+    /// A channel does not point to the highest version of its scope.
+    NotHighest = "not-highest", "countersign audit shows who moved it";
+    // ── policy ──────────────────────────────────────────────────────────────────────────────────────────────
+    /// A finding of a denied severity.
+    VulnerabilityDenied = "vulnerability-denied", "update the package, or add a dated exception";
+    /// A finding of a severity that only warns.
+    VulnerabilityWarned = "vulnerability-warned", "";
+    /// The scan is older than `scan.max-age`.
+    ScanTooOld = "scan-too-old", "scan again";
+    /// The vulnerability database is older than `scan.max-db-age`.
+    DatabaseTooOld = "database-too-old", "update the database, or raise policy.scan.max-db-age";
+    /// Something in the image could not be read or is not supported.
+    SbomIncomplete = "sbom-incomplete", "countersign sbom shows the anomalies";
+    /// The image has no component at all.
+    SbomEmpty = "sbom-empty", "";
+    /// A required platform is missing.
+    PlatformMissing = "platform-missing", "build the platform, or drop it from images[].require.platforms";
+    /// A required label is missing.
+    LabelMissing = "label-missing", "set the label in the build";
+    /// A label contradicts the release.
+    LabelMismatch = "label-mismatch", "build the image from the released commit";
+    /// A child that is neither image nor attestation, or a platform twice.
+    UnsupportedChild = "unsupported-child", "remove the child from the index";
+    /// Larger than `require.max-compressed-size`.
+    ImageTooLarge = "image-too-large", "";
+    /// Runs as root although `require.non-root` is set.
+    RunsAsRoot = "runs-as-root", "set USER in the build";
+    /// A rule of the user's own policy.
+    PolicyRule = "policy-rule", "";
+    // ── tags ────────────────────────────────────────────────────────────────────────────────────────────────
+    /// A write-once tag holds another digest.
+    TagTaken = "tag-taken", "release a new version, or --resume the recorded digest";
+    /// The version's record names another digest.
+    VersionRecorded = "version-recorded", "countersign promote --resume --version V";
+    /// A channel, or a higher version tag, without a record of ours.
+    ForeignTarget = "foreign-target", "countersign promote --adopt";
+    /// A commit tag was published by another build of the same commit.
+    CommitAlreadyPublished = "commit-already-published", "";
+    /// A tag changed between the look and the write, or right after.
+    TagMoved = "tag-moved", "run the same command again";
+    /// Denied although some tags of this release are already public.
+    DeniedAfterPartialRelease = "denied-after-partial-release", "countersign withdraw";
+    /// A candidate already bears the release identity's signature.
+    IdentityShared = "identity-shared", "give the gate a workflow file of its own";
+}
+
+impl fmt::Display for ReasonCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that is no reason code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown reason code {text:?}")]
+pub struct UnknownReasonCode {
+    pub text: String,
+}
+
+impl FromStr for ReasonCode {
+    type Err = UnknownReasonCode;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.iter().copied().find(|code| code.as_str() == text);
+        found.ok_or_else(|| UnknownReasonCode { text: text.to_owned() })
+    }
+}
+
+impl Serialize for ReasonCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// One reason: code, what was expected and found, and the next step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    pub code: ReasonCode,
+    pub message: String,
+    pub help: String,
+}
+
+impl Reason {
+    /// A reason with the code's own help.
+    #[must_use]
+    pub fn new(code: ReasonCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), help: code.help().to_owned() }
+    }
+
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = help.into();
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_kebab_case_unique_and_round_trip() {
+        let mut seen = std::collections::BTreeSet::new();
+        for code in ReasonCode::ALL {
+            let text = code.as_str();
+            assert!(text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{text}");
+            assert!(seen.insert(text), "{text} twice");
+            assert_eq!(text.parse(), Ok(*code));
+        }
+        assert!("nonsense".parse::<ReasonCode>().is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! Versions, tag plans, approvals, records.

@@ -1,0 +1,111 @@
+//! The registry port: what the rest of countersign may ask of an OCI registry (distribution spec 1.1).
+//!
+//! "Absent" is `Ok(None)`; not being able to look is an error, never absence (I6). Whatever comes back was capped and
+//! hashed before it is handed out (I7). Which layout holds evidence (referrers API, fallback tag, legacy tags) is for
+//! the caller to decide: this port only answers one question at a time. Implementations: `http`, `memory`.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use tokio::io::AsyncRead;
+
+use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
+
+/// A blob as a stream. Reading ends with an error instead of end-of-file when length or digest of the whole differ
+/// from the descriptor: nothing derived from it may be used before `read` returned `Ok(0)`.
+pub type BlobStream = Pin<Box<dyn AsyncRead + Send>>;
+
+/// What the referrers API said about a subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReferrersAnswer {
+    /// 200 with an image index; all pages, bounded by [`MAX_REFERRERS`].
+    Supported(Vec<Descriptor>),
+    /// 404: this registry has no such API. Fallback tag and legacy tags decide.
+    Absent,
+    /// 400, 405, 501, a redirect, or something that is no index: nobody can say. Evidence found elsewhere counts,
+    /// finding none is *unknown*.
+    Unclear { why: String },
+}
+
+/// More referrers than this on one node are not looked at, and the node is *unknown* (product.md, "Limits").
+pub const MAX_REFERRERS: usize = 100;
+
+/// Under what name a manifest is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PutTarget {
+    Digest,
+    Tag(Tag),
+}
+
+/// What the registry said on accepting a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PutOutcome {
+    /// `OCI-Subject` was answered: the registry says it will list the manifest as a referrer.
+    pub subject_handled: bool,
+}
+
+#[async_trait]
+pub trait Registry: Send + Sync + std::fmt::Debug {
+    /// The digest that `tag` points to now (HEAD, or GET where HEAD tells no digest). `Ok(None)`: no such tag.
+    async fn head(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, RegistryError>;
+
+    /// A manifest by tag or digest, at most 4 MiB, hashed; by digest, other bytes are an error.
+    async fn manifest(&self, reference: &Reference) -> Result<Option<RawManifest>, RegistryError>;
+
+    /// Writes the manifest's exact bytes. Safe to replay.
+    async fn put_manifest(
+        &self,
+        repository: &Repository,
+        target: &PutTarget,
+        manifest: &RawManifest,
+    ) -> Result<PutOutcome, RegistryError>;
+
+    /// A blob as a verified stream of exactly `descriptor.size` bytes. `Ok(None)`: no such blob.
+    async fn blob(&self, repository: &Repository, descriptor: &Descriptor)
+    -> Result<Option<BlobStream>, RegistryError>;
+
+    /// Uploads `bytes` unless the registry has them.
+    async fn put_blob(
+        &self,
+        repository: &Repository,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<Descriptor, RegistryError>;
+
+    /// Every tag of the repository, all pages, in the registry's order. `Ok(None)`: no such repository.
+    async fn tags(&self, repository: &Repository) -> Result<Option<Vec<Tag>>, RegistryError>;
+
+    /// Asks the referrers API about `subject`.
+    async fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<ReferrersAnswer, RegistryError>;
+}
+
+/// For branching; texts are for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// 401: who are you, or an expired token.
+    Unauthenticated,
+    /// 403: known, but not allowed.
+    Forbidden,
+    /// 429, or 403 with a rate-limit text.
+    RateLimited,
+    /// Connection, time-out, 5xx, truncated answers.
+    Unavailable,
+    /// Bytes that contradict their digest or length.
+    Contradiction,
+    /// An answer that breaks the protocol, or passes a limit of ours.
+    Malformed,
+    /// The registry refused what we sent (400, 405, 413 …).
+    Refused,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{operation} {subject}: {message}")]
+pub struct RegistryError {
+    pub kind: ErrorKind,
+    /// For example `GET manifest`.
+    pub operation: &'static str,
+    /// The reference or repository asked about.
+    pub subject: String,
+    /// Expected and found, without secrets.
+    pub message: String,
+}

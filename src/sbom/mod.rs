@@ -1,0 +1,1 @@
+//! Packages to CycloneDX documents.

@@ -1,0 +1,1 @@
+//! The scanner port and Trivy behind it.

@@ -1,0 +1,1 @@
+//! Keyless signing and trust roots: the Sigstore edge.

@@ -1,0 +1,1 @@
+//! Tag rules, presets and git context as values.
