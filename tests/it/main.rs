@@ -1,1 +1,4 @@
+//! The one integration target. One module per capability; `support` holds the shared language of the tests.
 
+/// Which folder may use which: the arrows of docs/architecture.md.
+mod architecture;
