@@ -2,3 +2,5 @@
 
 /// Which folder may use which: the arrows of docs/architecture.md.
 mod architecture;
+/// Bundles of real Sigstore software, verified offline.
+mod evidence;
