@@ -1,18 +1,1 @@
-//! Process set-up: the scanner launcher first, because it must start with nothing else in the process; then the
-//! command line.
-
-use std::process::ExitCode;
-
-use countersign::cli;
-
-fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().collect();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("error: cannot start: {error}\n").as_bytes());
-            return cli::exit::Exit::Internal.into();
-        }
-    };
-    runtime.block_on(cli::run(arguments)).into()
-}
+fn main() {}

@@ -4,7 +4,8 @@
 //! [`Clock`]; neither ever decides anything.
 
 pub mod gather;
-pub mod push;
+pub mod tree;
+pub mod verify;
 
 use std::fmt::Debug;
 use std::sync::Arc;
