@@ -25,6 +25,11 @@ mod token;
 mod trap;
 mod uploads;
 
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod tests;
+
 
 use std::collections::BTreeMap;
 use std::io;
