@@ -1,0 +1,1 @@
+//! Filled by the Sigstore part of the sandbox.
