@@ -6,13 +6,13 @@
 # linux/amd64 is installed by mmdebstrap. linux/arm64 has the real arm64 files and dpkg database, but its maintainer scripts
 # never ran: running them needs an emulator registered with the kernel, which is not available everywhere.
 # Cached under .tools/cache, keyed by the scripts that make it: delete that folder for newer packages.
-# The folder also holds `summary`: the index digest, then one line per platform (digest, compressed bytes).
+# The folder above holds `summary`: the index digest, then one line per platform (digest, compressed bytes).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 key=$(cat "$0" "$here/write_layout.py" "$here/mark_unpacked.py" | sha256sum | cut -c1-16)
 out=${INTEROP_CACHE:-$root/.tools/cache}/debian-image-$key
-if [ -f "$out/layout/summary" ]; then echo "$out/layout"; exit 0; fi
+if [ -f "$out/layout/index.json" ]; then echo "$out/layout"; exit 0; fi
 
 suite=bookworm
 packages=apt,nginx-light,curl,python3-minimal,ca-certificates,usr-is-merged
@@ -33,5 +33,5 @@ python3 "$here/write_layout.py" "$out/writing" \
   org.opencontainers.image.version=1.2.3 \
   -- "linux/amd64=$out/amd64.tar" "linux/arm64=$out/arm64.tar" > "$out/summary"
 rm -f "$out"/*.tar
-mv "$out/summary" "$out/writing/summary"; mv "$out/writing" "$out/layout"
+mv "$out/writing" "$out/layout"
 echo "$out/layout"
