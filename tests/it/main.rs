@@ -1,4 +1,6 @@
-//! The one integration target: one module per capability.
+//! The one integration target. One module per capability; `support` holds the shared language of the tests.
 
-// bundles of real Sigstore software, verified offline
+/// Which folder may use which: the arrows of docs/architecture.md.
+mod architecture;
+/// Bundles of real Sigstore software, verified offline.
 mod evidence;

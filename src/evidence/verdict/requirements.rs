@@ -39,7 +39,8 @@ impl Requirements {
     }
 
     /// What a child must carry, coverage by the index not considered.
-    pub(super) fn of_child(&self, kind: NodeKind) -> Vec<PredicateType> {
+    #[must_use]
+    pub fn of_child(&self, kind: NodeKind) -> Vec<PredicateType> {
         let on_child = |t: &&PredicateType| match **t {
             PredicateType::SIGNATURE | PredicateType::VSA => true,
             PredicateType::CYCLONEDX | PredicateType::VULNERABILITY => kind == NodeKind::Image,
@@ -50,7 +51,8 @@ impl Requirements {
     }
 
     /// What the asked-for digest must carry; a single manifest carries everything.
-    pub(super) fn of_root(&self, kind: NodeKind) -> Vec<PredicateType> {
+    #[must_use]
+    pub fn of_root(&self, kind: NodeKind) -> Vec<PredicateType> {
         let on_images = |t: &PredicateType| matches!(*t, PredicateType::CYCLONEDX | PredicateType::VULNERABILITY);
         self.types.iter().filter(|t| kind != NodeKind::Index || !on_images(t)).cloned().collect()
     }
