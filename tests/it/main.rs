@@ -4,3 +4,7 @@
 mod architecture;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// Keyless signing against the sandbox's Sigstore.
+mod signing;
+/// Bundles with exactly one defect.
+mod attacks;
