@@ -8,7 +8,7 @@ use countersign::identity::{ExpectedIdentities, ExpectedIdentity, GitHubExpectat
 use countersign::oci::Digest;
 use countersign::policy::ReasonCode;
 use countersign::sigstore::{
-    KeylessSigner, Services, SigstoreError, SigstoreErrorKind, SignedBundle, Signer, TokenSource,
+    KeylessSigner, Services, SignedBundle, Signer, SigstoreError, SigstoreErrorKind, TokenSource,
 };
 use countersign_sandbox::sigstore::{Effect, Options, Service, Sigstore, When};
 use jiff::Timestamp;
