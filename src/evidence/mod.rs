@@ -1,3 +1,4 @@
 //! Statements, predicates and bundles; verification of them.
 
 pub mod scan;
+pub mod verified;
