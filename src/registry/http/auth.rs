@@ -18,7 +18,7 @@ use crate::registry::http::exchange::{Call, Exchange, status_line};
 use crate::registry::http::limiter::Direction;
 use crate::registry::http::limits::{DEFAULT_TOKEN_LIFE, MAX_TOKEN_BODY};
 use crate::registry::http::realm::allowed_realm;
-use crate::registry::http::retry::{Failure, Replay, retrying};
+use crate::registry::http::retry::{Failure, retrying};
 use crate::registry::http::token::{Token, TokenCache, TokenService, parse_token};
 use crate::registry::{ErrorKind, RegistryError};
 
@@ -187,7 +187,7 @@ impl Auth {
             }
             Some(Credential::Identity(_)) | None => None,
         };
-        retrying(call.deadline, Replay::Safe, || async {
+        retrying(call.deadline, || async {
             let mut answer = exchange.transmit(&request, basic.as_ref()).await?;
             if answer.status == StatusCode::OK {
                 let body = exchange.read(&request, &mut answer, MAX_TOKEN_BODY).await.map_err(Failure::by_kind)?;

@@ -18,7 +18,6 @@ use crate::registry::http::clients::root_cause;
 use crate::registry::http::exchange::{Answer, Call, Exchange};
 use crate::registry::http::limits::MAX_REDIRECTS;
 use crate::registry::http::redirect::{is_redirect, next_hop};
-use crate::registry::http::retry::Replay;
 use crate::registry::{BlobStream, ErrorKind, RegistryError};
 
 /// Opens the blob that `call` asks for. `Ok(None)`: the registry has no such blob.
@@ -28,7 +27,7 @@ pub(super) async fn download(
     descriptor: &Descriptor,
 ) -> Result<Option<BlobStream>, RegistryError> {
     for _ in 0..=MAX_REDIRECTS {
-        let mut answer = exchange.send(&call, Replay::Safe).await?;
+        let mut answer = exchange.send(&call).await?;
         match answer.status {
             StatusCode::OK => return open(&call, answer, descriptor, exchange.request_timeout).map(Some),
             StatusCode::NOT_FOUND if call.endpoint.owns(&call.url) => return Ok(None),

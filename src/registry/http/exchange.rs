@@ -19,7 +19,7 @@ use crate::registry::http::endpoint::Endpoint;
 use crate::registry::http::error_body::{ErrorBody, classify};
 use crate::registry::http::limiter::{Direction, Limiter};
 use crate::registry::http::limits::{MAX_ERROR_BODY, MIN_UPLOAD_RATE};
-use crate::registry::http::retry::{Failure, Replay, Retry, retrying};
+use crate::registry::http::retry::{Failure, Retry, retrying};
 use crate::registry::http::retry_after::parse_retry_after;
 use crate::registry::http::token::Scope;
 use crate::registry::http::warning::Warnings;
@@ -90,13 +90,13 @@ pub(super) struct Exchange {
 impl Exchange {
     /// Sends until there is an answer whose meaning is the caller's: 2xx, 3xx, or a 4xx other than 401, 403, 408, 425
     /// and 429, or 501.
-    pub(super) async fn send(&self, call: &Call<'_>, replay: Replay) -> Result<Answer, RegistryError> {
-        retrying(call.deadline, replay, || self.attempt(call)).await
+    pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, RegistryError> {
+        retrying(call.deadline, || self.attempt(call)).await
     }
 
     /// As [`Self::send`], with the body of at most `cap` bytes; a body cut short is fetched again.
     pub(super) async fn fetch(&self, call: &Call<'_>, cap: u64) -> Result<(Answer, Bytes), RegistryError> {
-        retrying(call.deadline, Replay::Safe, || async {
+        retrying(call.deadline, || async {
             let mut answer = self.attempt(call).await?;
             let body = self.read(call, &mut answer, cap).await.map_err(Failure::by_kind)?;
             Ok((answer, body))
@@ -136,10 +136,12 @@ impl Exchange {
         call: &Call<'_>,
         authorization: Option<&HeaderValue>,
     ) -> Result<Answer, Failure> {
-        let timed_out = || Failure {
-            error: call.error(ErrorKind::Unavailable, format!("no answer from {}", host_of(&call.url))),
-            retry: Retry::Replay { after: None },
+        let timed_out = |_| {
+            let message = format!("no answer from {} in time", host_of(&call.url));
+            Failure::by_kind(call.error(ErrorKind::Unavailable, message))
         };
+        let permit = self.limiter.enter(&call.url, call.direction);
+        let permit = tokio::time::timeout_at(call.deadline, permit).await.map_err(timed_out)?;
         let upload_time = Duration::from_secs(call.body.len() as u64 / MIN_UPLOAD_RATE);
         let limit = call.deadline.min(Instant::now() + self.request_timeout + upload_time);
         let mut request = reqwest::Request::new(call.method.clone(), call.url.clone());
@@ -151,16 +153,11 @@ impl Exchange {
             *request.body_mut() = Some(call.body.clone().into());
         }
         let client = self.clients.client(&call.endpoint.registry, &call.url);
-        let exchange = async {
-            let permit = self.limiter.enter(&call.url, call.direction).await;
-            (client.execute(request).await, permit)
-        };
-        let (response, permit) = tokio::time::timeout_at(limit, exchange).await.map_err(|_| timed_out())?;
+        let response = tokio::time::timeout_at(limit, client.execute(request)).await.map_err(timed_out)?;
         let response = response.map_err(|error| {
-            let retry = if error.is_connect() { Retry::Unsent } else { Retry::Replay { after: None } };
             let verb = if error.is_connect() { "cannot connect to" } else { "no answer from" };
             let message = format!("{verb} {}: {}", host_of(&call.url), root_cause(&error));
-            Failure { error: call.error(ErrorKind::Unavailable, message), retry }
+            Failure::by_kind(call.error(ErrorKind::Unavailable, message))
         })?;
         let (status, headers) = (response.status(), response.headers().clone());
         Ok(Answer { status, headers, response, _permit: permit })
@@ -225,7 +222,7 @@ impl Exchange {
         let retry = if matches!(kind, ErrorKind::Unavailable | ErrorKind::RateLimited) {
             let now = jiff::Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
             let asked = answer.header(RETRY_AFTER.as_str()).and_then(|text| parse_retry_after(text, now));
-            Retry::Replay { after: asked.or(body.retry_after()) }
+            Retry::Again { after: asked.or(body.retry_after()) }
         } else {
             Retry::Never
         };

@@ -8,7 +8,6 @@ use serde::Deserialize;
 use crate::oci::manifest::MAX_MANIFEST_BYTES;
 use crate::oci::{Digest, RawManifest, Reference, media_type};
 use crate::registry::http::exchange::{Answer, Call, Exchange, status_line};
-use crate::registry::http::retry::Replay;
 use crate::registry::{ErrorKind, PutOutcome, RegistryError};
 
 const CONTENT_DIGEST: &str = "docker-content-digest";
@@ -24,7 +23,7 @@ pub(super) enum Head {
 
 pub(super) async fn head(exchange: &Exchange, call: Call<'_>) -> Result<Head, RegistryError> {
     let call = accepting(call, Method::HEAD);
-    let mut answer = exchange.send(&call, Replay::Safe).await?;
+    let mut answer = exchange.send(&call).await?;
     match answer.status {
         StatusCode::OK => match content_digest(&call, &answer)? {
             Some(digest) => Ok(Head::Digest(digest)),
@@ -83,7 +82,7 @@ pub(super) async fn put(
     call.method = Method::PUT;
     call.body = Bytes::copy_from_slice(manifest.bytes());
     let call = call.header(CONTENT_TYPE, content_type);
-    let mut answer = exchange.send(&call, Replay::Safe).await?;
+    let mut answer = exchange.send(&call).await?;
     // The specification says 201; whether a `Location` comes with it does not matter to us.
     if !matches!(answer.status.as_u16(), 200..=202 | 204) {
         return Err(exchange.refusal(&call, &mut answer).await);

@@ -1,6 +1,7 @@
 //! Repeats what is safe to repeat, until a deadline.
 //!
-//! Owns the loop and its pauses; what may be repeated is said by each [`Failure`].
+//! Owns the loop and its pauses; each [`Failure`] says whether it may be repeated. All that goes through here is safe to
+//! replay: reads, manifest writes (same bytes, same digest), and upload sessions, which begin again as a whole.
 
 use std::time::Duration;
 
@@ -14,10 +15,8 @@ use crate::registry::{ErrorKind, RegistryError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Retry {
     Never,
-    /// The request never left this machine: also safe for what must not be replayed.
-    Unsent,
-    /// It may have had its effect; `after` is what the registry asked for.
-    Replay {
+    /// It may have had its effect, which does no harm; `after` is what the registry asked for.
+    Again {
         after: Option<Duration>,
     },
 }
@@ -36,7 +35,7 @@ impl Failure {
     /// Repeated if its kind is one that may pass by itself.
     pub(super) fn by_kind(error: RegistryError) -> Self {
         let passing = matches!(error.kind, ErrorKind::Unavailable | ErrorKind::RateLimited);
-        let retry = if passing { Retry::Replay { after: None } } else { Retry::Never };
+        let retry = if passing { Retry::Again { after: None } } else { Retry::Never };
         Self { error, retry }
     }
 }
@@ -47,20 +46,8 @@ impl From<RegistryError> for Failure {
     }
 }
 
-/// May the request be sent again although it may have had its effect already?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Replay {
-    Safe,
-    /// Part of an upload session: a repetition starts the session again.
-    Never,
-}
-
 /// Calls `attempt` until it succeeds, fails for good, or the next pause would pass `deadline`.
-pub(super) async fn retrying<T, A>(
-    deadline: Instant,
-    replay: Replay,
-    attempt: impl Fn() -> A,
-) -> Result<T, RegistryError>
+pub(super) async fn retrying<T, A>(deadline: Instant, attempt: impl Fn() -> A) -> Result<T, RegistryError>
 where
     A: Future<Output = Result<T, Failure>>,
 {
@@ -71,11 +58,8 @@ where
             Ok(value) => return Ok(value),
             Err(failure) => failure,
         };
-        let asked = match (failure.retry, replay) {
-            (Retry::Never, _) | (Retry::Replay { .. }, Replay::Never) => return Err(failure.error),
-            (Retry::Unsent, _) => Duration::ZERO,
-            (Retry::Replay { after }, Replay::Safe) => after.unwrap_or(Duration::ZERO),
-        };
+        let Retry::Again { after } = failure.retry else { return Err(failure.error) };
+        let asked = after.unwrap_or(Duration::ZERO);
         let pause = backoff.pause().max(asked);
         if attempts >= MAX_ATTEMPTS || asked > MAX_RETRY_AFTER || Instant::now() + pause >= deadline {
             return Err(given_up(failure.error, attempts, asked));
@@ -108,32 +92,31 @@ mod tests {
         Failure { error: RegistryError::new(ErrorKind::RateLimited, "GET", "x", "429"), retry }
     }
 
-    async fn run(retry: Retry, replay: Replay, fails: u32, deadline: Duration) -> (bool, u32) {
+    async fn run(retry: Retry, fails: u32, deadline: Duration) -> (bool, u32) {
         let calls = Cell::new(0);
-        let answer = retrying(Instant::now() + deadline, replay, || async {
+        let answer = retrying(Instant::now() + deadline, || async {
             calls.set(calls.get() + 1);
             if calls.get() <= fails { Err(failure(retry)) } else { Ok(()) }
         });
         (answer.await.is_ok(), calls.get())
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn only_what_is_safe_to_replay_is_replayed() {
-        let (minute, replay) = (Duration::from_secs(60), Retry::Replay { after: None });
-        assert_eq!(run(replay, Replay::Safe, 2, minute).await, (true, 3));
-        assert_eq!(run(replay, Replay::Safe, 99, minute).await, (false, MAX_ATTEMPTS));
-        assert_eq!(run(replay, Replay::Never, 2, minute).await, (false, 1));
-        assert_eq!(run(Retry::Unsent, Replay::Never, 2, minute).await, (true, 3));
-        assert_eq!(run(Retry::Never, Replay::Safe, 2, minute).await, (false, 1));
+    #[tokio::test]
+    async fn failures_that_may_pass_are_tried_again_a_few_times() {
+        let (minute, again) = (Duration::from_secs(60), Retry::Again { after: None });
+        assert_eq!(run(again, 2, minute).await, (true, 3));
+        assert_eq!(run(again, 99, minute).await, (false, MAX_ATTEMPTS));
+        assert_eq!(run(Retry::Never, 2, minute).await, (false, 1));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_wait_beyond_the_deadline_is_reported_at_once() {
-        let retry = Retry::Replay { after: Some(Duration::from_secs(90)) };
         let started = Instant::now();
-        assert_eq!(run(retry, Replay::Safe, 1, Duration::from_secs(60)).await, (false, 1));
-        assert!(started.elapsed() < Duration::from_secs(1));
-        assert_eq!(run(retry, Replay::Safe, 1, Duration::from_secs(120)).await, (true, 2));
-        assert!(started.elapsed() >= Duration::from_secs(90));
+        let retry = Retry::Again { after: Some(Duration::from_secs(90)) };
+        assert_eq!(run(retry, 1, Duration::from_secs(60)).await, (false, 1));
+        assert!(started.elapsed() < Duration::from_millis(100));
+        let retry = Retry::Again { after: Some(Duration::from_millis(400)) };
+        assert_eq!(run(retry, 1, Duration::from_secs(60)).await, (true, 2));
+        assert!(started.elapsed() >= Duration::from_millis(400));
     }
 }

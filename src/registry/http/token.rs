@@ -157,42 +157,42 @@ mod tests {
     async fn ask(asked: &AtomicU32, life: u64) -> Result<Token, Infallible> {
         let n = asked.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(20)).await;
-        Ok(Token::new(format!("t{n}").into(), Duration::from_secs(life)))
+        Ok(Token::new(format!("t{n}").into(), Duration::from_millis(life)))
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn five_parallel_callers_cause_one_token_request() {
         let (cache, asked, service, scope) = (TokenCache::default(), AtomicU32::new(0), service(), Scope::pull("a"));
-        let calls = (0..5).map(|_| cache.token("r", &service, &scope, ask(&asked, 300)));
+        let calls = (0..5).map(|_| cache.token("r", &service, &scope, ask(&asked, 60_000)));
         let tokens = join_all(calls).await;
         assert_eq!((asked.load(Ordering::SeqCst), tokens.len()), (1, 5));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn tokens_are_renewed_before_they_expire_and_when_rejected() {
         let (cache, asked, service, scope) = (TokenCache::default(), AtomicU32::new(0), service(), Scope::pull("a"));
-        let token = cache.token("r", &service, &scope, ask(&asked, 300)).await.unwrap();
-        tokio::time::advance(Duration::from_secs(285)).await;
-        cache.token("r", &service, &scope, ask(&asked, 300)).await.unwrap();
+        // So short a life is used for half of its time.
+        let token = cache.token("r", &service, &scope, ask(&asked, 1000)).await.unwrap();
+        cache.token("r", &service, &scope, ask(&asked, 1000)).await.unwrap();
         assert_eq!(asked.load(Ordering::SeqCst), 1);
-        tokio::time::advance(Duration::from_secs(6)).await;
-        let second = cache.token("r", &service, &scope, ask(&asked, 300)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let second = cache.token("r", &service, &scope, ask(&asked, 60_000)).await.unwrap();
         assert_eq!(asked.load(Ordering::SeqCst), 2);
         cache.forget("r", &token.secret);
-        cache.token("r", &service, &scope, ask(&asked, 300)).await.unwrap();
+        cache.token("r", &service, &scope, ask(&asked, 60_000)).await.unwrap();
         assert_eq!(asked.load(Ordering::SeqCst), 2, "an old token's rejection must not cost the new one");
         cache.forget("r", &second.secret);
-        cache.token("r", &service, &scope, ask(&asked, 300)).await.unwrap();
+        cache.token("r", &service, &scope, ask(&asked, 60_000)).await.unwrap();
         assert_eq!(asked.load(Ordering::SeqCst), 3);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_token_that_may_push_is_used_for_pulling() {
         let (cache, asked, service) = (TokenCache::default(), AtomicU32::new(0), service());
-        cache.token("r", &service, &Scope::push("a"), ask(&asked, 300)).await.unwrap();
-        cache.token("r", &service, &Scope::pull("a"), ask(&asked, 300)).await.unwrap();
+        cache.token("r", &service, &Scope::push("a"), ask(&asked, 60_000)).await.unwrap();
+        cache.token("r", &service, &Scope::pull("a"), ask(&asked, 60_000)).await.unwrap();
         assert_eq!(asked.load(Ordering::SeqCst), 1);
-        cache.token("r", &service, &Scope::pull("b"), ask(&asked, 300)).await.unwrap();
+        cache.token("r", &service, &Scope::pull("b"), ask(&asked, 60_000)).await.unwrap();
         assert_eq!(asked.load(Ordering::SeqCst), 2);
     }
 

@@ -10,14 +10,16 @@ use url::Url;
 
 use crate::oci::Digest;
 use crate::registry::http::exchange::{Answer, Call, Exchange};
-use crate::registry::http::retry::{Failure, Replay, Retry, retrying};
+use crate::registry::http::redirect::is_redirect;
+use crate::registry::http::retry::{Failure, Retry, retrying};
 use crate::registry::{ErrorKind, RegistryError};
 
 /// Is the blob there already? Anything but a plain yes is a no: the upload itself will tell what is wrong.
 pub(super) async fn exists(exchange: &Exchange, mut call: Call<'_>) -> Result<bool, RegistryError> {
     call.method = Method::HEAD;
-    let answer = exchange.send(&call, Replay::Safe).await?;
-    Ok(answer.status == StatusCode::OK)
+    let answer = exchange.send(&call).await?;
+    // A redirect leads to where the registry keeps it.
+    Ok(answer.status == StatusCode::OK || is_redirect(answer.status))
 }
 
 /// Uploads `bytes` through the session that `call` (the POST) opens.
@@ -28,7 +30,7 @@ pub(super) async fn upload(
     bytes: Bytes,
 ) -> Result<(), RegistryError> {
     call.method = Method::POST;
-    retrying(call.deadline, Replay::Safe, || session(exchange, &call, digest, bytes.clone())).await
+    retrying(call.deadline, || session(exchange, &call, digest, bytes.clone())).await
 }
 
 async fn session(exchange: &Exchange, open: &Call<'_>, digest: &Digest, bytes: Bytes) -> Result<(), Failure> {
@@ -46,7 +48,7 @@ async fn session(exchange: &Exchange, open: &Call<'_>, digest: &Digest, bytes: B
         // The session was lost on the registry's side: begin again.
         404 | 416 => {
             let error = exchange.refusal(&put, &mut answer).await;
-            Err(Failure { error, retry: Retry::Replay { after: None } })
+            Err(Failure { error, retry: Retry::Again { after: None } })
         }
         _ => Err(exchange.judge(&put, &mut answer).await),
     }
