@@ -71,7 +71,9 @@ impl Layout {
 impl PushSample {
     pub(super) fn run(self) -> Result<()> {
         let index = self.choice.build()?;
-        let Some((host, name)) = self.repository.split_once('/') else { bail!("{} is not HOST:PORT/NAME", self.repository) };
+        let Some((host, name)) = self.repository.split_once('/') else {
+            bail!("{} is not HOST:PORT/NAME", self.repository)
+        };
         let base = format!("http://{host}/v2/{name}");
         for (digest, bytes) in index.blobs() {
             push_blob(host, &base, &digest, &bytes)?;

@@ -146,7 +146,9 @@ async fn requests_are_chosen_by_number_method_and_path() {
         let (manifest, blob) = (bed.index_path(), bed.layer().0);
         let list = "/v2/org/app/tags/list?n=1".to_owned();
         let mut seen = Vec::new();
-        for (method, target) in [("GET", &manifest), ("HEAD", &blob), ("GET", &manifest), ("HEAD", &manifest), ("GET", &list)] {
+        for (method, target) in
+            [("GET", &manifest), ("HEAD", &blob), ("GET", &manifest), ("HEAD", &manifest), ("GET", &list)]
+        {
             seen.push(bed.send(method, target, &[], b"").await.status);
         }
         assert_eq!(seen, expected, "{when:?}");

@@ -82,13 +82,10 @@ async fn a_put_checks_digest_media_type_and_size() {
 async fn a_manifest_whose_children_or_blobs_are_missing_is_refused() {
     let bed = Bed::new(vec![]).await;
     let child = &bed.sample.images[0];
-    let index = bed
-        .send("PUT", "/v2/other/app/manifests/v1", &[("content-type", OCI_INDEX)], &bed.sample.manifest)
-        .await;
+    let index =
+        bed.send("PUT", "/v2/other/app/manifests/v1", &[("content-type", OCI_INDEX)], &bed.sample.manifest).await;
     assert_eq!((index.status, index.error_code().as_str()), (400, "MANIFEST_BLOB_UNKNOWN"));
-    let image = bed
-        .send("PUT", "/v2/other/app/manifests/v1", &[("content-type", OCI_MANIFEST)], &child.manifest)
-        .await;
+    let image = bed.send("PUT", "/v2/other/app/manifests/v1", &[("content-type", OCI_MANIFEST)], &child.manifest).await;
     assert_eq!((image.status, image.error_code().as_str()), (400, "MANIFEST_BLOB_UNKNOWN"));
     assert!(bed.registry.tags("other/app").is_empty());
 }
@@ -124,7 +121,9 @@ async fn blobs_are_read_whole_and_in_ranges() {
     let (path, bytes) = bed.layer();
     let whole = bed.get(&path).await;
     assert_eq!((whole.status, whole.body.as_slice()), (200, bytes));
-    for (range, part) in [("bytes=5-9", &bytes[5..10]), ("bytes=7-", &bytes[7..]), ("bytes=-4", &bytes[bytes.len() - 4..])] {
+    for (range, part) in
+        [("bytes=5-9", &bytes[5..10]), ("bytes=7-", &bytes[7..]), ("bytes=-4", &bytes[bytes.len() - 4..])]
+    {
         let answer = bed.send("GET", &path, &[("range", range)], b"").await;
         assert_eq!((answer.status, answer.body.as_slice()), (206, part), "{range}");
     }

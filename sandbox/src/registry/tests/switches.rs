@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Bed, OCI_INDEX, Switch};
-use crate::image::samples::Sample;
 use crate::image::Content;
+use crate::image::samples::Sample;
 use crate::registry::Bait;
 
 #[tokio::test]
