@@ -1,0 +1,1 @@
+//! Filled by the scanner part of the sandbox.
