@@ -117,7 +117,8 @@ fn finish(path: &str, entry: Entry, parsed: &mut Parsed) {
 mod tests {
     use super::*;
 
-    const MUSL: &str = "C:Q1abc=\nP:musl\nV:1.2.4-r2\nA:x86_64\no:musl\nL:MIT\nm:T <t@x>\nF:lib\nR:ld-musl-x86_64.so.1\n";
+    const MUSL: &str =
+        "C:Q1abc=\nP:musl\nV:1.2.4-r2\nA:x86_64\no:musl\nL:MIT\nm:T <t@x>\nF:lib\nR:ld-musl-x86_64.so.1\n";
 
     #[test]
     fn an_entry_gives_package_origin_licence_and_files() {

@@ -91,7 +91,8 @@ fn removed_packages_are_not_installed() {
 
 #[test]
 fn md5sums_list_owned_files_without_documentation() {
-    let sums = b"0123  usr/bin/node\n4567  usr/share/doc/node/copyright\n89ab  usr/share/nodejs/npm/package.json\n\xff\n";
+    let sums =
+        b"0123  usr/bin/node\n4567  usr/share/doc/node/copyright\n89ab  usr/share/nodejs/npm/package.json\n\xff\n";
     assert_eq!(owned_paths(sums), "usr/bin/node\nusr/share/nodejs/npm/package.json\n");
 }
 

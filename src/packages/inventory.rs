@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::oci::Digest;
 use crate::packages::candidate::{Candidate, Unsupported};
 use crate::packages::package::Layer;
-use crate::packages::{Anomaly, AnomalyCode, Os, Package, apk, dpkg, npm, os_release};
+use crate::packages::{Anomaly, AnomalyCode, Os, Package, apk, dpkg, npm, os_release, purl};
 
 /// Anomalies of one code and file beyond this many become one line that counts them.
 pub const MAX_ANOMALIES_PER_FILE: usize = 20;
@@ -56,6 +56,7 @@ pub fn inventory(files: &[FoundFile], anomalies: Vec<Anomaly>) -> Inventory {
     }
     work.unsupported_anomalies();
     let os = operating_system(files);
+    work.nameless(os.as_ref());
     work.emptiness(os.as_ref());
     work.packages.sort();
     work.packages.dedup_by(|a, b| same(a, b));
@@ -158,12 +159,29 @@ impl Work {
         }
     }
 
+    /// What no purl can name, a scanner would pass over.
+    fn nameless(&mut self, os: Option<&Os>) {
+        let (named, nameless): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.packages).into_iter().partition(|p| purl::purl(p, os).is_some());
+        self.packages = named;
+        self.anomalies.extend(nameless.into_iter().map(|package| Anomaly {
+            code: AnomalyCode::EntryUnreadable,
+            path: package.path,
+            layer: package.layer.map(|layer| layer.digest),
+            detail: format!("no package URL can be made for {:?}", package.name),
+        }));
+    }
+
     fn emptiness(&mut self, os: Option<&Os>) {
         let whole = |code, detail: String| Anomaly { code, path: String::new(), layer: None, detail };
         let has_os_packages = self.packages.iter().any(|p| p.ecosystem.is_os());
         if let Some(os) = os.filter(|_| !has_os_packages) {
             let detail = format!("{} {} without a single package", os.id, os.version);
             self.anomalies.push(whole(AnomalyCode::OsWithoutPackages, detail));
+        }
+        if os.is_none() && has_os_packages {
+            let detail = "packages of an operating system, but no os-release that names it".to_owned();
+            self.anomalies.push(whole(AnomalyCode::OsUnknown, detail));
         }
         if self.packages.is_empty() {
             self.anomalies.push(whole(AnomalyCode::NoComponents, "no package of any kind was found".to_owned()));

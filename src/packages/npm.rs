@@ -75,7 +75,9 @@ mod tests {
     #[test]
     fn a_nameless_file_is_no_package_and_half_a_name_is_an_anomaly() {
         assert_eq!(parse("p", br#"{"type":"module"}"#), Ok(None));
-        for bad in [&b"{"[..], b"[]", br#"{"name":"x"}"#, br#"{"name":1,"version":"1"}"#, br#"{"name":"","version":"1"}"#] {
+        for bad in
+            [&b"{"[..], b"[]", br#"{"name":"x"}"#, br#"{"name":1,"version":"1"}"#, br#"{"name":"","version":"1"}"#]
+        {
             assert!(parse("p", bad).is_err());
         }
     }

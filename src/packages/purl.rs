@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn purls_are_spelled_as_trivy_and_grype_expect() {
-        let text = "Package: libstdc++6\nArchitecture: amd64\nSource: gcc-12 (12.2.0-14+b1)\nVersion: 1:12.2.0-14+deb12u1\n";
+        let text =
+            "Package: libstdc++6\nArchitecture: amd64\nSource: gcc-12 (12.2.0-14+b1)\nVersion: 1:12.2.0-14+deb12u1\n";
         let package = dpkg::parse("s", text.as_bytes()).packages.remove(0);
         let os = Os { id: "debian".to_owned(), version: "12".to_owned(), name: None };
         assert_eq!(
