@@ -8,3 +8,5 @@ mod evidence;
 mod signing;
 /// Bundles with exactly one defect.
 mod attacks;
+/// Evidence of a whole release, from bundles to `VerifiedEvidence`.
+mod tree;
