@@ -31,6 +31,12 @@ impl RecordEvidence {
         &self.statement.content().predicate
     }
 
+    /// The statement as it was verified.
+    #[must_use]
+    pub fn statement(&self) -> &Verified<Statement> {
+        &self.statement
+    }
+
     #[must_use]
     pub fn signer(&self) -> &SignerIdentity {
         self.statement.signer()

@@ -27,7 +27,7 @@ use crate::oci::Digest;
 
 pub use self::accepted::AcceptedBinary;
 pub use self::isolate::{Isolation, Level};
-pub use self::trivy::{Trivy, TrivyOptions};
+pub use self::trivy::{DEFAULT_REQUIRED, DEFAULT_TIMEOUT, Trivy, TrivyOptions};
 
 /// Looks up the known vulnerabilities of an SBOM's components.
 #[async_trait]

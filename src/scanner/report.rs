@@ -103,6 +103,12 @@ pub(crate) fn read(json: &[u8], document: &Document) -> Result<Outcome, ScanErro
     Ok(Outcome { version: report.trivy.version, findings })
 }
 
+/// The version in the output of `trivy --version --format=json`.
+pub(crate) fn version(json: &[u8]) -> Result<String, ScanError> {
+    let tool: Tool = serde_json::from_slice(json).map_err(|error| garbage(error.to_string()))?;
+    Ok(tool.version)
+}
+
 fn finding(vulnerability: Vulnerability, document: &Document) -> Result<Finding, ScanError> {
     let Vulnerability { id, pkg_identifier, fixed_version, status, severity } = vulnerability;
     if id.is_empty() || [&id, &fixed_version, &status].into_iter().any(|text| text.len() > MAX_TEXT) {

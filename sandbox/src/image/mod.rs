@@ -12,3 +12,6 @@ pub use self::builder::{Image, ImageBuilder};
 pub use self::content::{Content, Node, write_layout};
 pub use self::index::{Index, IndexBuilder};
 pub use self::layer::{Layer, LayerBuilder, Packing};
+
+#[cfg(test)]
+mod tests;

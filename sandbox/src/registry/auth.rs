@@ -151,9 +151,7 @@ impl Auth {
                 Err(Reply::error(403, "DENIED", "requested access to the resource is denied"))
             }
             (Some(_), _) => Ok(()),
-            (None, Some(_))
-                if self.anonymous_pull && action == "pull" && !headers.contains_key("authorization") =>
-            {
+            (None, Some(_)) if self.anonymous_pull && action == "pull" && !headers.contains_key("authorization") => {
                 Ok(())
             }
             (None, _) => Err(refuse()),
@@ -177,13 +175,16 @@ impl Auth {
         let Some(issued) = self.tokens.get(&token) else { return Err(refuse("invalid_token")) };
         if issued.expires <= Instant::now() {
             if challenge.expired_is_forbidden {
-                return Err(Reply::error(403, "DENIED", "Your authorization token has expired. Reauthenticate and try again."));
+                return Err(Reply::error(
+                    403,
+                    "DENIED",
+                    "Your authorization token has expired. Reauthenticate and try again.",
+                ));
             }
             return Err(refuse("invalid_token"));
         }
-        let allowed = route
-            .repository()
-            .is_none_or(|r| issued.scopes.get(r).is_some_and(|actions| actions.contains(action)));
+        let allowed =
+            route.repository().is_none_or(|r| issued.scopes.get(r).is_some_and(|actions| actions.contains(action)));
         if allowed { Ok(()) } else { Err(refuse("insufficient_scope")) }
     }
 }

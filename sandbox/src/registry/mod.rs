@@ -30,7 +30,6 @@ mod client;
 #[cfg(test)]
 mod tests;
 
-
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;

@@ -11,14 +11,30 @@ pub(super) enum Route {
     Catalog,
     /// `/token`
     Token,
-    Manifest { repository: String, reference: Reference },
-    Blob { repository: String, digest: String },
+    Manifest {
+        repository: String,
+        reference: Reference,
+    },
+    Blob {
+        repository: String,
+        digest: String,
+    },
     /// `/v2/NAME/blobs/uploads/`: start an upload.
-    Uploads { repository: String },
+    Uploads {
+        repository: String,
+    },
     /// `/v2/NAME/blobs/uploads/SESSION`
-    Upload { repository: String, session: String },
-    Tags { repository: String },
-    Referrers { repository: String, digest: String },
+    Upload {
+        repository: String,
+        session: String,
+    },
+    Tags {
+        repository: String,
+    },
+    Referrers {
+        repository: String,
+        digest: String,
+    },
     /// The name, tag or digest is not allowed by the specification; the text is the error code.
     Invalid(&'static str),
     Unknown,

@@ -23,8 +23,7 @@ pub(super) fn referrers(call: &Call<'_>, repository: &str, subject: &str) -> Rep
     let chosen: Vec<Value> =
         all.filter(|d| unfiltered || filter.is_none_or(|f| d["artifactType"].as_str() == Some(f))).collect();
     let (page, next) = page(call, chosen);
-    let mut reply =
-        Reply::new(200).header("content-type", INDEX).body(index(&page).to_string().into_bytes());
+    let mut reply = Reply::new(200).header("content-type", INDEX).body(index(&page).to_string().into_bytes());
     if filter.is_some() && !unfiltered {
         reply = reply.header("oci-filters-applied", "artifactType");
     }

@@ -37,7 +37,9 @@ pub(super) struct Shared {
 enum Outcome {
     Reply(Reply),
     /// The connection ends without an answer; `true` resets it.
-    Silence { reset: bool },
+    Silence {
+        reset: bool,
+    },
 }
 
 pub(super) async fn handle(

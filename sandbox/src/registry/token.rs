@@ -55,7 +55,9 @@ fn post_user(auth: &Auth, form: &Query) -> Result<Option<User>, ()> {
 fn granted(auth: &Auth, user: Option<&User>, asked: &Query) -> Scopes {
     let mut scopes = Scopes::new();
     for scope in asked.all("scope").flat_map(str::split_whitespace) {
-        let Some((name, actions)) = scope.strip_prefix("repository:").and_then(|s| s.rsplit_once(':')) else { continue };
+        let Some((name, actions)) = scope.strip_prefix("repository:").and_then(|s| s.rsplit_once(':')) else {
+            continue;
+        };
         for action in actions.split(',') {
             let allowed = match user {
                 Some(user) => user.has(name, action),

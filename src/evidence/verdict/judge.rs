@@ -153,6 +153,9 @@ impl Finding {
 
 fn judge_root(root: &NodeEvidence, descendants: &[NodeEvidence], required: &Requirements) -> Finding {
     let mut finding = Finding::start(root);
+    if finding.verdict == Verdict::Refuted {
+        return finding;
+    }
     for predicate_type in required.of_root(root.kind) {
         let mut state = root.state(&predicate_type);
         if predicate_type == PredicateType::PROVENANCE && root.kind == NodeKind::Index {
@@ -180,6 +183,9 @@ fn either(own: Verdict, descendants: &[NodeEvidence], predicate_type: &Predicate
 
 fn judge_child(child: &NodeEvidence, root: &Finding, required: &Requirements) -> Finding {
     let mut finding = Finding::start(child);
+    if finding.verdict == Verdict::Refuted {
+        return finding;
+    }
     for predicate_type in required.of_child(child.kind) {
         let state = child.state(&predicate_type);
         if state != Verdict::Refuted || !required.may_be_covered(&predicate_type) {

@@ -54,12 +54,15 @@ pub(super) fn base(vulnerable: bool, architecture: &str) -> LayerBuilder {
         .hard_link("usr/bin/perl5.36.0", "usr/bin/perl")
         .file("var/lib/dpkg/status", status(vulnerable, architecture))
         .file("var/cache/apt/archives/partial", "");
-    for library in ["libc.so.6", "libz.so.1.2.13", "libssl.so.3", "libcrypto.so.3", "libxml2.so.2.9.14", "liblzma.so.5.4.1"] {
+    for library in
+        ["libc.so.6", "libz.so.1.2.13", "libssl.so.3", "libcrypto.so.3", "libxml2.so.2.9.14", "liblzma.so.5.4.1"]
+    {
         layer = layer.file(&format!("usr/lib/{triplet}/{library}"), elf(architecture, library));
     }
     for (package, files) in FILES {
         let list: String = files.iter().map(|(_, file)| format!("/{}\n", file.replace("TRIPLET", &triplet))).collect();
-        let sums: String = files.iter().map(|(sum, f)| format!("{sum}  {}\n", f.replace("TRIPLET", &triplet))).collect();
+        let sums: String =
+            files.iter().map(|(sum, f)| format!("{sum}  {}\n", f.replace("TRIPLET", &triplet))).collect();
         let name = if *package == "openssl" { (*package).to_owned() } else { format!("{package}:{architecture}") };
         layer = layer
             .file(&format!("var/lib/dpkg/info/{name}.list"), format!("/.\n{list}"))
@@ -76,23 +79,33 @@ fn status(vulnerable: bool, architecture: &str) -> String {
 
 /// Real sums of amd64 files, one or two a package; the files themselves are stand-ins.
 const FILES: &[(&str, &[(&str, &str)])] = &[
-    ("zlib1g", &[
-        ("c7c774d91213e966a04b2e51c787be23", "lib/TRIPLET/libz.so.1.2.13"),
-        ("d348307d5bf18267bcbada155a715a3e", "usr/share/doc/zlib1g/copyright"),
-    ]),
-    ("libxml2", &[
-        ("9af5d5d8838d5c30a33be21ba7d84040", "usr/lib/TRIPLET/libxml2.so.2.9.14"),
-        ("35ac66460fc3525d9d7531986ebc1dc3", "usr/share/doc/libxml2/copyright"),
-    ]),
-    ("libssl3", &[
-        ("3389d53fd40aa367f3828ba9ee0cf610", "usr/lib/TRIPLET/libcrypto.so.3"),
-        ("feac012d1a56bb8afe81457fb8889b44", "usr/lib/TRIPLET/libssl.so.3"),
-    ]),
-    ("openssl", &[
-        ("fb13a778537e89fdb0337cac605a6739", "usr/bin/openssl"),
-        ("6264b3617e9bd0092102a2ab8db06adb", "usr/share/doc/openssl/copyright"),
-    ]),
-    ("libc6", &[
-        ("33f1cb6525f26614bd3a334d63632484", "lib/TRIPLET/libc.so.6"),
-    ]),
+    (
+        "zlib1g",
+        &[
+            ("c7c774d91213e966a04b2e51c787be23", "lib/TRIPLET/libz.so.1.2.13"),
+            ("d348307d5bf18267bcbada155a715a3e", "usr/share/doc/zlib1g/copyright"),
+        ],
+    ),
+    (
+        "libxml2",
+        &[
+            ("9af5d5d8838d5c30a33be21ba7d84040", "usr/lib/TRIPLET/libxml2.so.2.9.14"),
+            ("35ac66460fc3525d9d7531986ebc1dc3", "usr/share/doc/libxml2/copyright"),
+        ],
+    ),
+    (
+        "libssl3",
+        &[
+            ("3389d53fd40aa367f3828ba9ee0cf610", "usr/lib/TRIPLET/libcrypto.so.3"),
+            ("feac012d1a56bb8afe81457fb8889b44", "usr/lib/TRIPLET/libssl.so.3"),
+        ],
+    ),
+    (
+        "openssl",
+        &[
+            ("fb13a778537e89fdb0337cac605a6739", "usr/bin/openssl"),
+            ("6264b3617e9bd0092102a2ab8db06adb", "usr/share/doc/openssl/copyright"),
+        ],
+    ),
+    ("libc6", &[("33f1cb6525f26614bd3a334d63632484", "lib/TRIPLET/libc.so.6")]),
 ];
