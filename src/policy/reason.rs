@@ -142,6 +142,12 @@ reason_codes! {
     ForeignTarget = "foreign-target", "countersign promote --adopt";
     /// A commit tag was published by another build of the same commit.
     CommitAlreadyPublished = "commit-already-published", "";
+    /// The tag list could not be read completely: no channel moves.
+    ListIncomplete = "list-incomplete", "try again; nothing was decided";
+    /// Where a tag points, or what records its target has, could not be read.
+    TargetUnknown = "target-unknown", "try again; nothing was decided";
+    /// A branch tag shows a commit that ours does not descend from.
+    NotDescendant = "not-descendant", "";
     /// A tag changed between the look and the write, or right after.
     TagMoved = "tag-moved", "run the same command again";
     /// Denied although some tags of this release are already public.
