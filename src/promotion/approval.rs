@@ -5,11 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::evidence::verified::{VerifiedEvidence, VerifiedRecord};
+use crate::evidence::VerifiedEvidence;
+use crate::identity::ExpectedIdentities;
 use crate::oci::{Digest, DigestReference, Repository, Tag};
 use crate::promotion::plan::PlanOutcome;
 use crate::promotion::record::GitSource;
-use crate::promotion::{Phase, Record, ReleasePlan, TagMove, Version};
+use crate::promotion::{Phase, Record, ReleasePlan, TagMove, VerifiedRecord, Version};
 
 /// What a build proposes: one release, one digest per repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub enum ApprovalError {
     NoPlan { missing: DigestReference },
     #[error("no verified evidence for {missing}")]
     NoEvidence { missing: DigestReference },
+    #[error("the promotion record on {subject} does not count: {why}")]
+    NotARecord { subject: DigestReference, why: String },
     #[error("the promotion record on {subject} is of another release: {what} differs")]
     OtherRelease { subject: DigestReference, what: &'static str },
     #[error("no verified record allows {repository}:{tag} to point to {to}")]
@@ -93,11 +96,33 @@ pub fn approve(
     candidate: &Candidate,
     plan: &ReleasePlan,
     evidence: &[VerifiedEvidence],
+    expected: &ExpectedIdentities,
 ) -> Result<Approval, ApprovalError> {
-    let records: Vec<(&DigestReference, &Record)> = evidence.iter().map(|e| (e.reference(), e.record())).collect();
+    let own = evidence.iter().map(|e| own_record(candidate, e, expected)).collect::<Result<Vec<_>, _>>()?;
+    let records: Vec<(&DigestReference, &Record)> = own.iter().map(|r| (r.subject(), r.record())).collect();
     let (moves, authorised) = check(candidate, plan, &records)?;
     let images = candidate.images.iter().map(|reference| VerifiedDigest { reference: reference.clone() }).collect();
     Ok(Approval { images, moves, authorised })
+}
+
+/// Several releases may share a digest: the one record on it that is of this release, else what is wrong with the last.
+fn own_record(
+    candidate: &Candidate,
+    evidence: &VerifiedEvidence,
+    expected: &ExpectedIdentities,
+) -> Result<VerifiedRecord, ApprovalError> {
+    let subject = evidence.reference();
+    let mut refusal = ApprovalError::NoEvidence { missing: subject.clone() };
+    for found in evidence.records() {
+        match VerifiedRecord::of(subject, found.statement(), expected) {
+            Ok(record) => match same_release(candidate, subject, record.record()) {
+                Ok(()) => return Ok(record),
+                Err(error) => refusal = error,
+            },
+            Err(why) => refusal = ApprovalError::NotARecord { subject: subject.clone(), why: why.to_string() },
+        }
+    }
+    Err(refusal)
 }
 
 type Authorised = BTreeSet<(Repository, Digest, Tag)>;

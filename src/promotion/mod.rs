@@ -9,6 +9,7 @@ pub mod class;
 pub mod git_ref;
 pub mod plan;
 pub mod record;
+pub mod verified_record;
 pub mod version;
 
 pub use approval::{Approval, ApprovalError, Candidate, VerifiedDigest, approve};
@@ -16,6 +17,7 @@ pub use class::{AllowedTag, Level, Phase, Scope, TagClass};
 pub use git_ref::{Commit, GitRef};
 pub use plan::{Action, PlanInput, ReleasePlan, TagMove, TagPlan};
 pub use record::Record;
+pub use verified_record::{NotARecord, VerifiedRecord};
 pub use version::Version;
 
 /// Why a text is not the release word it claims to be.

@@ -1,1 +1,10 @@
+//! The one integration target. One module per capability; `support` holds the shared language of the tests.
 
+/// Which folder may use which: the arrows of docs/architecture.md.
+mod architecture;
+/// Bundles of real Sigstore software, verified offline.
+mod evidence;
+/// Keyless signing against the sandbox's Sigstore.
+mod signing;
+/// Bundles with exactly one defect.
+mod attacks;
