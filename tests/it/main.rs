@@ -4,3 +4,5 @@
 mod architecture;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// The real Trivy and misbehaving ones, behind the launcher.
+mod scanner;
