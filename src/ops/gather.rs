@@ -36,6 +36,9 @@ pub struct Rules<'a> {
 pub enum Depth {
     /// Until every required predicate type is there.
     Enough,
+    /// All that its hint does not call something else. Who can write the registry can hide an attestation from this,
+    /// just as by deleting it.
+    Hinted,
     /// Everything that can be found.
     Everything,
 }
@@ -129,7 +132,7 @@ impl Gathering<'_> {
         }
         let (first, later): (Vec<_>, Vec<_>) = fresh.into_iter().partition(|d| self.hinted_as_required(d));
         self.fetch(first).await;
-        if self.wants_more() {
+        if self.depth != Depth::Hinted && self.wants_more() {
             self.fetch(later).await;
         }
     }

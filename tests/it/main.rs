@@ -10,3 +10,5 @@ mod signing;
 mod attacks;
 /// Evidence of a whole release, from bundles to `VerifiedEvidence`.
 mod tree;
+/// The real Trivy and misbehaving ones, behind the launcher.
+mod scanner;
