@@ -45,7 +45,8 @@ pub struct SubjectInput {
 pub struct ReleaseInput {
     pub version: Option<Version>,
     pub git_ref: GitRef,
-    pub commit: Commit,
+    /// Null where nobody could tell; then no label can agree with it.
+    pub commit: Option<Commit>,
     /// `https://github.com/OWNER/REPO`, where known.
     pub source_repository: Option<String>,
 }

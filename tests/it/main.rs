@@ -1,6 +1,5 @@
 //! The one integration target. One module per capability; `support` holds the shared language of the tests.
 
-<<<<<<< HEAD
 /// Which folder may use which: the arrows of docs/architecture.md.
 mod architecture;
 /// Bundles of real Sigstore software, verified offline.
@@ -13,7 +12,5 @@ mod attacks;
 mod tree;
 /// The real Trivy and misbehaving ones, behind the launcher.
 mod scanner;
-=======
 /// The registry client over real HTTP, against the sandbox and, on demand, real registries.
 mod registry;
->>>>>>> registry
