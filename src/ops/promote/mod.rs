@@ -16,13 +16,12 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
-
 use crate::evidence::{TrustRoot, VerifiedEvidence};
 use crate::identity::ExpectedIdentities;
-use crate::oci::{DigestReference, Platform, Repository, Tag};
+use crate::oci::{DigestReference, Repository, Tag};
 use crate::ops::Reporter;
-use crate::policy::{PolicySet, Settings};
+use crate::policy::input::{Requirements, Settings};
+use crate::policy::PolicySet;
 use crate::promotion::plan::{Adoption, Ancestry, PlanOutcome};
 use crate::promotion::{AllowedTag, Approval, Candidate, ReleasePlan, approve};
 use crate::registry::Registry;
@@ -46,20 +45,12 @@ pub struct Ports {
     pub reporter: Arc<dyn Reporter>,
 }
 
-/// What the configuration requires of one image.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Requirement {
-    pub platforms: Vec<Platform>,
-    pub max_compressed_size: Option<u64>,
-    pub non_root: bool,
-}
-
 /// One candidate with the tags it may carry.
 #[derive(Debug, Clone)]
 pub struct CandidateImage {
     pub reference: DigestReference,
     pub allowed: Vec<AllowedTag>,
-    pub require: Requirement,
+    pub require: Requirements,
 }
 
 /// Which foreign channel targets may be taken over.
@@ -81,8 +72,8 @@ pub struct Request {
     pub trust_root: TrustRoot,
     pub policy: PolicySet,
     pub settings: Settings,
-    /// Evidence older than this is made anew.
-    pub max_scan_age: SignedDuration,
+    /// `https://github.com/OWNER/REPO`, where the configuration names one.
+    pub source_repository: Option<String>,
     pub adopt: Adopt,
     /// For branch tags that exist: is our commit a descendant? Filled by whoever knows the git history.
     pub branches: BTreeMap<(Repository, Tag), Ancestry>,
