@@ -25,12 +25,6 @@ pub struct RecordEvidence {
 }
 
 impl RecordEvidence {
-    /// The whole verified statement, as `promotion::VerifiedRecord::of` takes it.
-    #[must_use]
-    pub fn statement(&self) -> &Verified<Statement> {
-        &self.statement
-    }
-
     /// What the record says; `promotion::record` reads it.
     #[must_use]
     pub fn predicate(&self) -> &Value {
