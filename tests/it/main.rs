@@ -4,3 +4,7 @@
 mod architecture;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// Trees and layers of images, good and hostile.
+mod image;
+/// Layers to inventories and SBOMs.
+mod sbom;
