@@ -14,3 +14,7 @@ mod tree;
 mod scanner;
 /// The registry client over real HTTP, against the sandbox and, on demand, real registries.
 mod registry;
+/// Trees and layers of images, good and hostile.
+mod image;
+/// Layers to inventories and SBOMs.
+mod sbom;
