@@ -79,8 +79,7 @@ impl Unverified<Bundle> {
         let peek: Peek = serde_json::from_slice(bytes).map_err(|e| malformed(&format!("no bundle: {e}")))?;
         peek.check()?;
         let text = std::str::from_utf8(bytes).map_err(|_| malformed("no bundle: not UTF-8"))?;
-        let parsed =
-            sigstore_types::Bundle::from_json(text).map_err(|e| malformed(&format!("no bundle: {e}")))?;
+        let parsed = sigstore_types::Bundle::from_json(text).map_err(|e| malformed(&format!("no bundle: {e}")))?;
         let bundle = Bundle { digest: Digest::of(bytes), parsed };
         let envelope = bundle.envelope()?;
         if envelope.payload_type != IN_TOTO_PAYLOAD_TYPE {

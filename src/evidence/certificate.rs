@@ -40,7 +40,8 @@ fn check_profile(certificate: &Certificate) -> Result<(), Refusal> {
             return Err(invalid(format!("the certificate has extension {} twice", extension.extn_id)));
         }
     }
-    let constraints = tbs.get::<BasicConstraints>().map_err(|e| invalid(format!("unreadable basic constraints: {e}")))?;
+    let constraints =
+        tbs.get::<BasicConstraints>().map_err(|e| invalid(format!("unreadable basic constraints: {e}")))?;
     if constraints.is_some_and(|(_, constraints)| constraints.ca) {
         return Err(invalid("the signing certificate is a certificate authority".to_owned()));
     }

@@ -68,7 +68,9 @@ impl PredicateType {
 
 /// A text that is neither a short name nor a URI.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a predicate type: {text:?}: expected a URI or one of signature, sbom, vulnerability, vsa, provenance, promotion")]
+#[error(
+    "not a predicate type: {text:?}: expected a URI or one of signature, sbom, vulnerability, vsa, provenance, promotion"
+)]
 pub struct NotAPredicateType {
     pub text: String,
 }

@@ -63,7 +63,9 @@ impl Statement {
         let digest = match (subject.digest.sha256, subject.digest.sha512) {
             (Some(hex), _) => format!("sha256:{hex}"),
             (None, Some(hex)) => format!("sha512:{hex}"),
-            (None, None) => return Err(StatementError::SubjectDigest { found: "neither sha256 nor sha512".to_owned() }),
+            (None, None) => {
+                return Err(StatementError::SubjectDigest { found: "neither sha256 nor sha512".to_owned() });
+            }
         };
         let subject = digest.parse().map_err(|_| StatementError::SubjectDigest { found: digest })?;
         Ok(Self { subject, predicate_type, predicate: wire.predicate })

@@ -164,13 +164,17 @@ fn authenticate(
     let signer = certificate::read(bundle.certificate()?)?;
     // (3)
     let log = log::log_of(bundle.log_entry()?, trust_root)?;
-    // (4) The crate reads the payload too; where it fails on that, our own reader names the defect better.
+    // (4) The crate reads the payload too, and calls an entry about another digest an artifact mismatch; where our own
+    // reader knows better, it names the defect.
     let payload = bundle.envelope()?.payload.as_bytes();
     let statement = Statement::parse(payload);
     let policy = VerificationPolicy::any_identity();
     let result = log.verifier.verify(artifact(subject)?, &bundle.parsed, &policy).map_err(Refusal::from);
     let result = result.map_err(|refusal| match (&statement, refusal.code) {
         (Err(e), ReasonCode::BundleMalformed) => Refusal::new(e.code(), e.to_string()),
+        (Ok(statement), ReasonCode::SubjectMismatch) if statement.subject == *subject => {
+            Refusal::new(ReasonCode::LogEntryInvalid, refusal.message)
+        }
         _ => refusal,
     })?;
     // (5)

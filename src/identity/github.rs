@@ -219,7 +219,9 @@ mod tests {
         let uri = |text: &str| text.parse::<GitHubRepository>().map(|r| r.uri().to_owned()).ok();
         assert_eq!(uri("a/b").as_deref(), Some("https://github.com/a/b"));
         assert_eq!(uri("https://ghe.example/a/b").as_deref(), Some("https://ghe.example/a/b"));
-        for bad in ["", "a", "a/", "/b", "a/b/c", "a/b?x", "a b/c", "ftp://h/a/b", "https://h/a", "a/..", "https://u@h/a/b"] {
+        for bad in
+            ["", "a", "a/", "/b", "a/b/c", "a/b?x", "a b/c", "ftp://h/a/b", "https://h/a", "a/..", "https://u@h/a/b"]
+        {
             assert_eq!(uri(bad), None, "{bad}");
         }
     }
@@ -230,7 +232,14 @@ mod tests {
         let uri = |text: &str| text.parse::<Workflow>().map(|w| w.uri(&repository));
         assert_eq!(uri(".github/workflows/gate.yml").unwrap(), "https://github.com/o/r/.github/workflows/gate.yml");
         assert_eq!(uri("x/y/.github/workflows/g.yml").unwrap(), "https://github.com/x/y/.github/workflows/g.yml");
-        for bad in ["", "gate.yml", ".github/workflows/", ".github/workflows/a/b.yml", "x/y/z.yml", ".github/workflows/g.yml@refs/heads/main"] {
+        for bad in [
+            "",
+            "gate.yml",
+            ".github/workflows/",
+            ".github/workflows/a/b.yml",
+            "x/y/z.yml",
+            ".github/workflows/g.yml@refs/heads/main",
+        ] {
             assert!(uri(bad).is_err(), "{bad}");
         }
     }
@@ -241,7 +250,8 @@ mod tests {
         for good in ["@refs/heads/main", "@refs/tags/v1", "@0123456789abcdef0123456789abcdef01234567"] {
             assert!(is_workflow_at_a_ref(&format!("{workflow}{good}"), workflow), "{good}");
         }
-        for bad in ["", "@", "@refs/", "@main", "@x.yml@refs/heads/main", ".evil@refs/heads/main", "x@refs/heads/main"] {
+        for bad in ["", "@", "@refs/", "@main", "@x.yml@refs/heads/main", ".evil@refs/heads/main", "x@refs/heads/main"]
+        {
             assert!(!is_workflow_at_a_ref(&format!("{workflow}{bad}"), workflow), "{bad}");
         }
     }

@@ -75,7 +75,9 @@ pub enum IdentityError {
     Empty { what: &'static str },
     #[error("not a GitHub repository: {text:?}: expected OWNER/REPO")]
     Repository { text: String },
-    #[error("not a workflow: {text:?}: expected .github/workflows/FILE or OWNER/REPO/.github/workflows/FILE, without @REF")]
+    #[error(
+        "not a workflow: {text:?}: expected .github/workflows/FILE or OWNER/REPO/.github/workflows/FILE, without @REF"
+    )]
     Workflow { text: String },
     #[error("no expected identity: give an issuer and an identity")]
     None,

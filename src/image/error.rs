@@ -61,7 +61,9 @@ impl ImageError {
                 registry::ErrorKind::Forbidden => ErrorKind::Forbidden,
                 registry::ErrorKind::RateLimited | registry::ErrorKind::Unavailable => ErrorKind::Unreachable,
                 registry::ErrorKind::Contradiction => ErrorKind::Refuted,
-                registry::ErrorKind::Malformed | registry::ErrorKind::Refused => ErrorKind::Undecided,
+                registry::ErrorKind::Malformed | registry::ErrorKind::Refused | registry::ErrorKind::Limit => {
+                    ErrorKind::Undecided
+                }
             },
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::ChildMissing { .. }
@@ -98,6 +100,7 @@ impl ImageError {
                 registry::ErrorKind::Contradiction => ReasonCode::DigestMismatch,
                 registry::ErrorKind::RateLimited | registry::ErrorKind::Unavailable => ReasonCode::Unreachable,
                 registry::ErrorKind::Malformed | registry::ErrorKind::Refused => ReasonCode::MalformedAnswer,
+                registry::ErrorKind::Limit => ReasonCode::LimitExceeded,
             },
         };
         Reason::new(code, self.to_string())

@@ -62,11 +62,14 @@ impl<R: AsyncRead + Unpin> AsyncRead for Verified<R> {
             return Poll::Ready(this.at_end());
         }
         this.seen += fresh.len() as u64;
-        if this.seen > this.descriptor.size {
+        if this.seen <= this.descriptor.size {
+            if let Some(hasher) = &mut this.hasher {
+                hasher.update(fresh);
+            }
+        } else {
+            // Who reads gets an error or bytes, never both.
+            buf.set_filled(before);
             return Poll::Ready(Err(this.size_error("more".to_owned())));
-        }
-        if let Some(hasher) = &mut this.hasher {
-            hasher.update(fresh);
         }
         Poll::Ready(Ok(()))
     }

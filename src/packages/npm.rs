@@ -20,6 +20,10 @@ struct PackageJson {
 /// The package, `None` for a file that names none (`{"type": "module"}`), or why it cannot be read.
 pub fn parse(path: &str, bytes: &[u8]) -> Result<Option<Package>, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // A list would be taken for the fields in order.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err("not a package.json: no object".to_owned());
+    }
     let json: PackageJson = serde_json::from_slice(bytes).map_err(|e| format!("not a package.json: {e}"))?;
     let (name, version) = match (&json.name, &json.version) {
         (Value::Null, Value::Null) => return Ok(None),

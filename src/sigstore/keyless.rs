@@ -140,7 +140,8 @@ impl KeylessSigner {
             let logged = self.submit(&envelope, &pae, certificate, deadline);
             let (entry, timestamp) = try_join(logged, self.timestamp(&signature, deadline)).await?;
             let Submitted::Entry(entry) = entry else { continue };
-            let mut bundle = BundleV03::with_certificate_and_dsse(certificate.clone(), envelope).with_tlog_entry(*entry);
+            let mut bundle =
+                BundleV03::with_certificate_and_dsse(certificate.clone(), envelope).with_tlog_entry(*entry);
             if let Some(timestamp) = timestamp {
                 bundle = bundle.with_rfc3161_timestamp(timestamp);
             }

@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn a_gitlab_token_is_compared_by_its_full_ref() {
-        let claims = serde_json::json!({"iss": "https://i", "sub": "s", "exp": 1, "ref": "main", "ref_path": "refs/heads/main"});
+        let claims =
+            serde_json::json!({"iss": "https://i", "sub": "s", "exp": 1, "ref": "main", "ref_path": "refs/heads/main"});
         assert_eq!(token(&claims).unwrap().agrees_with(Some("refs/heads/main"), None), Ok(()));
     }
 

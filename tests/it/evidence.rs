@@ -27,10 +27,8 @@ struct Vectors {
 impl Vectors {
     /// `None`, loudly, where the vectors are not on this machine.
     fn find(test: &str) -> Option<Self> {
-        let shared = std::env::var_os("COUNTERSIGN_SHARED").map_or_else(
-            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
-            PathBuf::from,
-        );
+        let shared = std::env::var_os("COUNTERSIGN_SHARED")
+            .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")), PathBuf::from);
         let folder = shared.join("vectors/cosign-bundles");
         let Ok(digests) = std::fs::read_to_string(folder.join("digests.txt")) else {
             eprintln!("SKIPPED {test}: no {} (set COUNTERSIGN_SHARED)", folder.display());
@@ -52,7 +50,12 @@ impl Vectors {
         if name.ends_with("-amd64") { &self.amd64 } else { &self.index }
     }
 
-    fn check(&self, bytes: &[u8], subject: &Digest, expected: &ExpectedIdentities) -> Result<Verified<Statement>, Refusal> {
+    fn check(
+        &self,
+        bytes: &[u8],
+        subject: &Digest,
+        expected: &ExpectedIdentities,
+    ) -> Result<Verified<Statement>, Refusal> {
         verify(&Unverified::from_bytes(bytes)?, subject, expected, &self.trust_root, moment())
     }
 }
@@ -88,13 +91,13 @@ fn bundles_of_real_cosign_verify_offline() {
     ];
     let release = github("example-org/app", ".github/workflows/release.yml", "refs/tags/v*");
     for (name, predicate_type) in &types {
-        for (folder, expected) in [
-            ("email", &exactly(EMAIL, EMAIL_ISSUER)),
-            ("ci", &exactly(CI, CI_ISSUER)),
-            ("ci", &release),
-        ] {
+        for (folder, expected) in
+            [("email", &exactly(EMAIL, EMAIL_ISSUER)), ("ci", &exactly(CI, CI_ISSUER)), ("ci", &release)]
+        {
             let bytes = vectors.read(&format!("{folder}/{name}"));
-            let verified = vectors.check(&bytes, vectors.subject(name), expected).unwrap_or_else(|e| panic!("{folder}/{name}: {e}"));
+            let verified = vectors
+                .check(&bytes, vectors.subject(name), expected)
+                .unwrap_or_else(|e| panic!("{folder}/{name}: {e}"));
             assert_eq!(verified.predicate_type(), predicate_type, "{folder}/{name}");
             assert_eq!(verified.bundle_digest(), &Digest::of(&bytes));
             assert!(verified.logged_at().to_string().starts_with("2026-11-21T"), "{}", verified.logged_at());
@@ -150,7 +153,9 @@ fn a_bundle_is_good_for_its_own_subject_and_time_only() {
     let bundle = Unverified::from_bytes(&bytes).unwrap();
     let at = |now: &str, at: Option<&str>| {
         let moment = Moment { now: now.parse().unwrap(), at: at.map(|at| at.parse().unwrap()) };
-        verify(&bundle, &vectors.index, &expected, &vectors.trust_root, moment).map_err(|refusal| refusal.code).map(|_| ())
+        verify(&bundle, &vectors.index, &expected, &vectors.trust_root, moment)
+            .map_err(|refusal| refusal.code)
+            .map(|_| ())
     };
     assert_eq!(at("2026-11-21T00:00:00Z", None), Err(ReasonCode::TimeInFuture));
     assert_eq!(at(NOW, Some("2026-11-21T00:00:00Z")), Err(ReasonCode::SignedLater));

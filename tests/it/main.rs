@@ -6,3 +6,7 @@ mod architecture;
 mod evidence;
 /// The real Trivy and misbehaving ones, behind the launcher.
 mod scanner;
+/// Keyless signing against the sandbox's Sigstore.
+mod signing;
+/// Bundles with exactly one defect.
+mod attacks;

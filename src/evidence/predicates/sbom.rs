@@ -61,16 +61,12 @@ mod tests {
 
     #[test]
     fn time_and_serial_do_not_make_another_sbom_but_a_component_does() {
-        let sbom = |serial: &str, time: &str, name: &str| {
-            serde_json::json!({"serialNumber": serial, "metadata": {"timestamp": time, "tools": []}, "components": [{"name": name}]})
-        };
+        let sbom = |serial: &str, time: &str, name: &str| serde_json::json!({"serialNumber": serial, "metadata": {"timestamp": time, "tools": []}, "components": [{"name": name}]});
         let (a, b, c) = (sbom("1", "t1", "x"), sbom("2", "t2", "x"), sbom("1", "t1", "y"));
         assert!(same(&a, &b) && content_digest(&a) == content_digest(&b));
         assert!(!same(&a, &c) && content_digest(&a) != content_digest(&c));
-        let reordered: Value = serde_json::from_str(
-            r#"{"components":[{"name":"x"}],"metadata":{"tools":[]}}"#,
-        )
-        .unwrap();
+        let reordered: Value =
+            serde_json::from_str(r#"{"components":[{"name":"x"}],"metadata":{"tools":[]}}"#).unwrap();
         assert!(same(&a, &reordered) && content_digest(&a) == content_digest(&reordered));
     }
 }

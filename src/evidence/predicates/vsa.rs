@@ -113,7 +113,10 @@ mod tests {
             VsaPredicate::passed("https://v", &reference, policy, Vec::new(), at.parse().unwrap()).to_value()
         };
         let first = vsa(policy(b"p"), "2026-01-01T00:00:00Z");
-        assert_eq!(first["resourceUri"], format!("pkg:oci/app@sha256%3A{}?repository_url=localhost:5000/org/app", digest.hex()));
+        assert_eq!(
+            first["resourceUri"],
+            format!("pkg:oci/app@sha256%3A{}?repository_url=localhost:5000/org/app", digest.hex())
+        );
         assert_eq!(first["verifiedLevels"][0], UNEVALUATED);
         assert!(same(&first, &vsa(policy(b"p"), "2026-01-02T00:00:00Z")));
         assert!(!same(&first, &vsa(policy(b"q"), "2026-01-01T00:00:00Z")));

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::evidence::verdict::Verdict;
 use crate::evidence::{PredicateType, Refusal, Statement, Verified};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Descriptor, Digest, Manifest, Platform, RawManifest};
-use crate::evidence::verdict::Verdict;
 use crate::policy::Reason;
 
 /// `BuildKit` marks its attestation manifests with this annotation and the platform `unknown/unknown`.
