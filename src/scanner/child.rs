@@ -130,7 +130,8 @@ impl Drop for Group {
 
 /// Foreign text for an error: the last lines, without control characters.
 fn quote(text: &str) -> String {
-    let clean: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean = clean.trim();
     let skip = clean.chars().count().saturating_sub(MAX_QUOTED_CHARS);
     clean.chars().skip(skip).collect()
 }

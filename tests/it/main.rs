@@ -4,6 +4,8 @@
 mod architecture;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// The real Trivy and misbehaving ones, behind the launcher.
+mod scanner;
 /// Keyless signing against the sandbox's Sigstore.
 mod signing;
 /// Bundles with exactly one defect.

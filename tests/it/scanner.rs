@@ -427,8 +427,9 @@ async fn a_scanner_that_prints_without_end_is_cut_off() {
 #[tokio::test]
 async fn a_launcher_that_is_none_is_an_error_and_no_scan() {
     let cache = cache(trivy_db::EMPTY);
+    let fake = fake("good");
     for launcher in ["/bin/true", "/bin/cat", "/nonexistent"] {
-        let scanner = fake("good").scanner(cache.path(), |options| options.launcher = PathBuf::from(launcher));
+        let scanner = fake.scanner(cache.path(), |options| options.launcher = PathBuf::from(launcher));
         let error = scan(&scanner).await.unwrap_err();
         assert!(matches!(error, ScanError::Launch { .. }), "{launcher}: {error:?}");
     }
