@@ -145,8 +145,17 @@ async fn a_small_blob_costs_two_requests_and_a_large_one_that_is_there_costs_one
     let large = vec![1; 200_000];
     client.put_blob(&repository, "x/y", &large).await.unwrap();
     registry.clear_log();
-    client.put_blob(&repository, "x/y", &large).await.unwrap();
+    super::client().put_blob(&repository, "x/y", &large).await.unwrap();
     assert_eq!((registry.log().len(), count(&registry, "HEAD")), (1, 1));
+}
+
+#[tokio::test]
+async fn parallel_uploads_of_one_blob_are_one_upload() {
+    let (registry, repository) = open().await;
+    let client = client();
+    let puts = (0..6).map(|_| client.put_blob(&repository, "x/y", b"{}"));
+    futures_util::future::try_join_all(puts).await.unwrap();
+    assert_eq!((count(&registry, "POST"), count(&registry, "PUT")), (1, 1));
 }
 
 #[tokio::test]

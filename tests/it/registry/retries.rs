@@ -105,3 +105,12 @@ async fn no_more_writes_than_allowed_are_under_way_at_once() {
     // Twelve writes, four at a time, 100 ms each.
     assert!(started.elapsed() >= Duration::from_millis(290), "{:?}", started.elapsed());
 }
+
+#[tokio::test]
+async fn a_blob_that_is_unknown_for_a_moment_does_not_fail_the_manifest() {
+    let (registry, repository) = open().await;
+    let body = br#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#.to_vec();
+    registry.faults().add(When::method("PUT").first(2), Place::Before, Fault::Answer(400, Vec::new(), body));
+    client().put_manifest(&repository, &PutTarget::Digest, &small_index("a")).await.unwrap();
+    assert_eq!(registry.log().len(), 3);
+}
