@@ -65,7 +65,8 @@ pub async fn gather(
     depth: Depth,
 ) -> Vec<Descriptor> {
     let subject = node.digest().clone();
-    let mut gathering = Gathering { registry, repository, subject, rules, required, depth, node, seen: BTreeSet::new() };
+    let mut gathering =
+        Gathering { registry, repository, subject, rules, required, depth, node, seen: BTreeSet::new() };
     gathering.from_api().await;
     if gathering.wants_more() { gathering.from_fallback().await } else { Vec::new() }
 }

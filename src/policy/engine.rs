@@ -49,25 +49,29 @@ pub(super) fn load(modules: &[Module], input: &str) -> Result<Engine, PolicyErro
 /// Every `deny` and `warn` rule of `modules`, sorted, each once.
 pub(super) fn decision_rules(modules: &[Module]) -> Result<Vec<DecisionRule>, PolicyError> {
     let engine = parse(modules)?;
-    let unreadable =
-        |module: &str, message: String| PolicyError::Parse { module: module.to_owned(), message: first_line(&message) };
-    let packages = engine.get_policy_package_components().map_err(|e| unreadable("package", e.to_string()))?;
     let mut rules = Vec::new();
-    for package in packages {
-        let path: String = package.components.iter().map(|part| format!("[{part:?}]")).collect();
+    for (module, package) in modules.iter().zip(packages(modules)?) {
         for (name, denies) in [("deny", true), ("warn", false)] {
-            let rule = format!("data{path}.{name}");
-            let file = &package.source_file;
-            let declared =
-                engine.has_declared_rule_rooted_at(file, name).map_err(|e| unreadable(file, e.to_string()))?;
+            let declared = engine
+                .has_declared_rule_rooted_at(&module.name, name)
+                .map_err(|e| PolicyError::Parse { module: module.name.clone(), message: first_line(&e.to_string()) })?;
             if declared {
-                rules.push(DecisionRule { path: rule, denies });
+                rules.push(DecisionRule { path: format!("{package}.{name}"), denies });
             }
         }
     }
     rules.sort();
     rules.dedup();
     Ok(rules)
+}
+
+/// The package of each module, as a path: `data["own"]["topic"]`.
+pub(super) fn packages(modules: &[Module]) -> Result<Vec<String>, PolicyError> {
+    let packages = parse(modules)?
+        .get_policy_package_components()
+        .map_err(|e| PolicyError::Parse { module: "package".to_owned(), message: first_line(&e.to_string()) })?;
+    let path = |parts: Vec<String>| parts.iter().map(|part| format!("[{part:?}]")).collect::<String>();
+    Ok(packages.into_iter().map(|package| format!("data{}", path(package.components))).collect())
 }
 
 /// The value of one rule.

@@ -44,7 +44,9 @@ pub(crate) async fn run(program: &Path, spec: &Spec, limit: Duration) -> Result<
         Ok(Status::TooWeak(reached)) => return Err(ScanError::Isolation { reached, required: spec.required }),
         Ok(Status::Changed(path)) => return Err(ScanError::Changed { path }),
         Ok(Status::Failed(why)) => return Err(ScanError::Launch { why }),
-        Err(_) => return Err(ScanError::Launch { why: format!("the launcher ended with {status}: {}", quote(&stderr)) }),
+        Err(_) => {
+            return Err(ScanError::Launch { why: format!("the launcher ended with {status}: {}", quote(&stderr)) });
+        }
     };
     // After "starting" only a failed exec makes the launcher speak again.
     if let Ok(Status::Failed(why)) = serde_json::from_str(rest.trim_end()) {
