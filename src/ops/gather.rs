@@ -36,6 +36,9 @@ pub struct Rules<'a> {
 pub enum Depth {
     /// Until every required predicate type is there.
     Enough,
+    /// All that its hint does not call something else. Who can write the registry can hide an attestation from this,
+    /// just as by deleting it.
+    Hinted,
     /// Everything that can be found.
     Everything,
 }
@@ -65,7 +68,8 @@ pub async fn gather(
     depth: Depth,
 ) -> Vec<Descriptor> {
     let subject = node.digest().clone();
-    let mut gathering = Gathering { registry, repository, subject, rules, required, depth, node, seen: BTreeSet::new() };
+    let mut gathering =
+        Gathering { registry, repository, subject, rules, required, depth, node, seen: BTreeSet::new() };
     gathering.from_api().await;
     if gathering.wants_more() { gathering.from_fallback().await } else { Vec::new() }
 }
@@ -129,7 +133,7 @@ impl Gathering<'_> {
         }
         let (first, later): (Vec<_>, Vec<_>) = fresh.into_iter().partition(|d| self.hinted_as_required(d));
         self.fetch(first).await;
-        if self.wants_more() {
+        if self.depth != Depth::Hinted && self.wants_more() {
             self.fetch(later).await;
         }
     }

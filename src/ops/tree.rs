@@ -59,7 +59,8 @@ fn node<'a>(
         let wanted = |child: &&Descriptor| evidence.children().contains(&child.digest);
         let children: Vec<Descriptor> = index.manifests.iter().filter(wanted).cloned().collect();
         if depth > MAX_INDEX_DEPTH || children.len() > MAX_CHILDREN {
-            let message = format!("{digest}: indexes nest at most {MAX_INDEX_DEPTH} deep with at most {MAX_CHILDREN} children");
+            let message =
+                format!("{digest}: indexes nest at most {MAX_INDEX_DEPTH} deep with at most {MAX_CHILDREN} children");
             evidence.push_problem(Reason::new(ReasonCode::LimitExceeded, message));
             return vec![TreeNode { evidence, descriptor }];
         }
@@ -75,7 +76,11 @@ fn node<'a>(
 }
 
 /// A child's manifest, or whether its absence refutes the tree, and why.
-async fn fetch(registry: &dyn Registry, repository: &Repository, child: &Descriptor) -> Result<RawManifest, (bool, Reason)> {
+async fn fetch(
+    registry: &dyn Registry,
+    repository: &Repository,
+    child: &Descriptor,
+) -> Result<RawManifest, (bool, Reason)> {
     let reference = DigestReference { repository: repository.clone(), digest: child.digest.clone() };
     match registry.manifest(&reference.into()).await {
         Ok(Some(manifest)) if manifest.bytes().len() as u64 == child.size => Ok(manifest),

@@ -255,9 +255,14 @@ impl<'a> Attachment<'a> {
         Ok(())
     }
 
+    /// Twice 404, with a pause: docker-registry's file storage says 404 while a manifest is being written again.
     async fn is_deleted(&self, digest: &Digest) -> Result<bool, RegistryError> {
-        let reference = DigestReference { repository: self.repository.clone(), digest: digest.clone() };
-        Ok(self.registry.manifest(&reference.into()).await?.is_none())
+        let reference = DigestReference { repository: self.repository.clone(), digest: digest.clone() }.into();
+        if self.registry.manifest(&reference).await?.is_some() {
+            return Ok(false);
+        }
+        tokio::time::sleep(SETTLE_MIN).await;
+        Ok(self.registry.manifest(&reference).await?.is_none())
     }
 
     /// Writes the union. A registry that refuses an index with missing children (docker-registry 2.8 does) gets it

@@ -51,9 +51,10 @@ pub(crate) fn choose<'a>(purls: impl Iterator<Item = &'a str> + Clone) -> Vec<(C
 
 fn plant<'a>(species: &Species, purls: impl Iterator<Item = &'a str> + Clone) -> Option<(Canary, Value)> {
     let taken = |version: &str| {
-        purls.clone().filter_map(|purl| purl.strip_prefix(species.purl_prefix)).any(|own| {
-            own == version || own.split(['?', '#']).next() == Some(version)
-        })
+        purls
+            .clone()
+            .filter_map(|purl| purl.strip_prefix(species.purl_prefix))
+            .any(|own| own == version || own.split(['?', '#']).next() == Some(version))
     };
     let version = species.versions.iter().find(|version| !taken(version))?;
     let reference = format!("{REFERENCE_PREFIX}{}", species.name);

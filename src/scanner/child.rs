@@ -44,7 +44,9 @@ pub(crate) async fn run(program: &Path, spec: &Spec, limit: Duration) -> Result<
         Ok(Status::TooWeak(reached)) => return Err(ScanError::Isolation { reached, required: spec.required }),
         Ok(Status::Changed(path)) => return Err(ScanError::Changed { path }),
         Ok(Status::Failed(why)) => return Err(ScanError::Launch { why }),
-        Err(_) => return Err(ScanError::Launch { why: format!("the launcher ended with {status}: {}", quote(&stderr)) }),
+        Err(_) => {
+            return Err(ScanError::Launch { why: format!("the launcher ended with {status}: {}", quote(&stderr)) });
+        }
     };
     // After "starting" only a failed exec makes the launcher speak again.
     if let Ok(Status::Failed(why)) = serde_json::from_str(rest.trim_end()) {
@@ -128,7 +130,8 @@ impl Drop for Group {
 
 /// Foreign text for an error: the last lines, without control characters.
 fn quote(text: &str) -> String {
-    let clean: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean = clean.trim();
     let skip = clean.chars().count().saturating_sub(MAX_QUOTED_CHARS);
     clean.chars().skip(skip).collect()
 }

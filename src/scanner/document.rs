@@ -36,8 +36,7 @@ impl Document {
         if sbom.len() > MAX_SBOM_BYTES {
             return refuse(format!("{} bytes, at most {MAX_SBOM_BYTES} are read", sbom.len()));
         }
-        let mut root: Map<String, Value> =
-            serde_json::from_slice(sbom).or_else(|error| refuse(error.to_string()))?;
+        let mut root: Map<String, Value> = serde_json::from_slice(sbom).or_else(|error| refuse(error.to_string()))?;
         if root.get("bomFormat").and_then(Value::as_str) != Some("CycloneDX") {
             return refuse("no bomFormat CycloneDX");
         }
@@ -117,7 +116,8 @@ mod tests {
 
     #[test]
     fn canaries_are_in_the_document_but_not_among_our_components() {
-        let document = prepare(json!([{ "bom-ref": "a", "name": "zlib1g", "version": "1", "purl": "pkg:deb/x" }])).unwrap();
+        let document =
+            prepare(json!([{ "bom-ref": "a", "name": "zlib1g", "version": "1", "purl": "pkg:deb/x" }])).unwrap();
         assert_eq!(document.components.keys().collect::<Vec<_>>(), ["a"]);
         assert_eq!(document.canaries.len(), 2);
         let sent = String::from_utf8(document.bytes).unwrap();

@@ -103,8 +103,7 @@ fn compile(calls: &[i64], errno: i32) -> Result<BpfProgram, FilterError> {
         rules.extend(calls.iter().chain(X32_ONLY).map(|call| (call | X32_BIT, Vec::new())));
     }
     let errno = errno.unsigned_abs();
-    let filter =
-        SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(errno), arch).map_err(refuse)?;
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(errno), arch).map_err(refuse)?;
     filter.try_into().map_err(refuse)
 }
 

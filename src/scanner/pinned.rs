@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::oci::digest::{Algorithm, Hasher};
 use crate::oci::Digest;
+use crate::oci::digest::{Algorithm, Hasher};
 
 /// Read size while hashing.
 const CHUNK: usize = 1 << 20;

@@ -26,6 +26,8 @@ pub enum TagError {
     NoVersion { git_ref: GitRef },
     #[error("branch {branch:?} would become the tag {tag:?}, which looks like a version, channel or commit tag")]
     ReservedBranchName { branch: String, tag: String },
+    #[error("a branch build needs its commit: pass --sha")]
+    NoCommit,
     #[error("branch {branch:?} has no character that a tag may start with")]
     EmptyBranchName { branch: String },
     #[error("preset {preset} has no target dev")]

@@ -51,7 +51,10 @@ impl Preset {
         }
         match build {
             Build::Version(version) => self.version_tags(version, context.target),
-            Build::Branch(branch) => self.branch_tags(branch, &context.commit, context.target),
+            Build::Branch(branch) => {
+                let commit = context.commit.as_ref().ok_or(TagError::NoCommit)?;
+                self.branch_tags(branch, commit, context.target)
+            },
             Build::PullRequest(number) => self.pull_request_tags(*number),
         }
     }
@@ -155,7 +158,7 @@ mod tests {
 
     fn context(git_ref: &str, target: Target) -> GitContext {
         let commit = format!("abc1234{}", "0".repeat(33));
-        GitContext { git_ref: git_ref.parse().unwrap(), commit: commit.parse().unwrap(), target }
+        GitContext { git_ref: git_ref.parse().unwrap(), commit: commit.parse().ok(), target }
     }
 
     /// Tag names with the first letter of their class, `v1.2.3:v main:b`.

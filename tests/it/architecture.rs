@@ -30,7 +30,8 @@ const IMPURE: [&str; 8] =
     ["tokio::", "reqwest::", "std::fs", "std::env", "std::net::Tcp", "::now()", "std::process", "rand::"];
 
 /// Implementations that only the wiring may name; everybody else uses the port in `mod.rs`.
-const CONCRETE: [&str; 5] = ["registry::http", "registry::memory", "scanner::trivy", "sigstore::keyless", "sigstore::oidc"];
+const CONCRETE: [&str; 5] =
+    ["registry::http", "registry::memory", "scanner::trivy", "sigstore::keyless", "sigstore::oidc"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -197,6 +197,12 @@ impl NodeEvidence {
         &self.attestations
     }
 
+    /// What could have held evidence and was not readable.
+    #[must_use]
+    pub fn problems(&self) -> &[Reason] {
+        &self.problems
+    }
+
     /// Is there a verified attestation of every type in `types` already? Then reading may stop.
     #[must_use]
     pub fn has_all<'a>(&self, types: impl IntoIterator<Item = &'a PredicateType>) -> bool {

@@ -210,7 +210,7 @@ impl Exchange {
         }
     }
 
-    fn failure(&self, call: &Call<'_>, answer: &Answer, body: &ErrorBody) -> Failure {
+    pub(super) fn failure(&self, call: &Call<'_>, answer: &Answer, body: &ErrorBody) -> Failure {
         let kind = classify(answer.status, body);
         let mut message = status_line(answer.status);
         if !call.endpoint.owns(&call.url) {

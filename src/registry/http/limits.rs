@@ -42,6 +42,11 @@ pub(super) const ABSENT_TTL: Duration = Duration::from_secs(600);
 /// Blobs up to this size are sent without asking first: a HEAD costs as much as it could save.
 pub(super) const UPLOAD_UNASKED_BYTES: usize = 64 * 1024;
 
+/// How long an uploaded blob is taken to be there still; registries collect garbage much later.
+pub(super) const UPLOADED_TTL: Duration = Duration::from_secs(600);
+/// Uploads remembered at once; a promote makes a few dozen.
+pub(super) const MAX_REMEMBERED_UPLOADS: usize = 10_000;
+
 /// A token without `expires_in` lives this long (distribution token specification).
 pub(super) const DEFAULT_TOKEN_LIFE: Duration = Duration::from_secs(60);
 /// No token is believed for longer than this, whatever its answer says.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::oci::manifest::MAX_MANIFEST_BYTES;
 use crate::oci::{Digest, RawManifest, Reference, media_type};
 use crate::registry::http::exchange::{Answer, Call, Exchange, status_line};
+use crate::registry::http::retry::{Failure, Retry, retrying};
 use crate::registry::{ErrorKind, PutOutcome, RegistryError};
 
 const CONTENT_DIGEST: &str = "docker-content-digest";
@@ -82,16 +83,28 @@ pub(super) async fn put(
     call.method = Method::PUT;
     call.body = Bytes::copy_from_slice(manifest.bytes());
     let call = call.header(CONTENT_TYPE, content_type);
-    let mut answer = exchange.send(&call).await?;
-    // The specification says 201; whether a `Location` comes with it does not matter to us.
-    if !matches!(answer.status.as_u16(), 200..=202 | 204) {
-        return Err(exchange.refusal(&call, &mut answer).await);
-    }
+    let answer = retrying(call.deadline, || send_manifest(exchange, &call)).await?;
     if let Some(stored) = content_digest(&call, &answer)?.filter(|stored| !stored.matches(manifest.bytes())) {
         let message = format!("sent {}, the registry says it stored {stored}", manifest.digest());
         return Err(call.error(ErrorKind::Contradiction, message));
     }
     Ok(PutOutcome { subject_handled: answer.headers.contains_key("oci-subject") })
+}
+
+/// One PUT. "Blob unknown" may pass: docker-registry's file storage says so while another client uploads the same blob
+/// (it rewrites a link in place), and stores behind hosted registries show what was uploaded a little later.
+async fn send_manifest(exchange: &Exchange, call: &Call<'_>) -> Result<Answer, Failure> {
+    let mut answer = exchange.attempt(call).await?;
+    // The specification says 201; whether a `Location` comes with it does not matter to us.
+    if matches!(answer.status.as_u16(), 200..=202 | 204) {
+        return Ok(answer);
+    }
+    let body = exchange.error_body(call, &mut answer).await;
+    let mut failure = exchange.failure(call, &answer, &body);
+    if failure.error.kind == ErrorKind::Refused && body.has_code("MANIFEST_BLOB_UNKNOWN") {
+        failure.retry = Retry::Again { after: None };
+    }
+    Err(failure)
 }
 
 fn accepting(mut call: Call<'_>, method: Method) -> Call<'_> {

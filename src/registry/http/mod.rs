@@ -48,15 +48,17 @@ use crate::registry::http::limiter::{Direction, Limiter};
 use crate::registry::http::limits::{MIN_UPLOAD_RATE, TAGS_PER_PAGE, UPLOAD_UNASKED_BYTES};
 use crate::registry::http::manifest_io::Head;
 use crate::registry::http::token::Scope;
+use crate::registry::http::upload::Uploads;
 use crate::registry::http::warning::Warnings;
 use crate::registry::{BlobStream, PutOutcome, PutTarget, ReferrersAnswer, Registry, RegistryError};
 
-/// A client for any number of registries. Caches (credentials, tokens, capabilities) live as long as it does; a new one
+/// A client for any number of registries. Caches (credentials, tokens, capabilities, uploads) live as long as it does; a new one
 /// starts empty.
 #[derive(Debug)]
 pub struct HttpRegistry {
     exchange: Exchange,
     capabilities: Capabilities,
+    uploads: Uploads,
     plain_http: Vec<String>,
     deadline: Duration,
 }
@@ -77,7 +79,7 @@ impl HttpRegistry {
             request_timeout: options.request_timeout,
         };
         let (plain_http, deadline) = (options.plain_http, options.deadline);
-        Ok(Self { exchange, capabilities: Capabilities::default(), plain_http, deadline })
+        Ok(Self { exchange, capabilities: Capabilities::default(), uploads: Uploads::default(), plain_http, deadline })
     }
 
     /// What registries wanted people to know (`Warning` headers), each text once, in order of arrival.
@@ -205,11 +207,14 @@ impl Registry for HttpRegistry {
         let subject = format!("{repository}@{}", descriptor.digest);
         let visit = self.visit(repository, Direction::Write, "PUT blob")?.about(subject).sending(bytes.len());
         let here = format!("blobs/{}", descriptor.digest);
-        if bytes.len() > UPLOAD_UNASKED_BYTES && upload::exists(&self.exchange, visit.call(&here)).await? {
-            return Ok(descriptor);
-        }
-        let body = Bytes::copy_from_slice(bytes);
-        upload::upload(&self.exchange, visit.call("blobs/uploads/"), &descriptor.digest, body).await?;
+        let work = async {
+            if bytes.len() > UPLOAD_UNASKED_BYTES && upload::exists(&self.exchange, visit.call(&here)).await? {
+                return Ok(());
+            }
+            let (session, body) = (visit.call("blobs/uploads/"), Bytes::copy_from_slice(bytes));
+            upload::upload(&self.exchange, session, &descriptor.digest, body).await
+        };
+        self.uploads.once(repository, &descriptor.digest, work).await?;
         Ok(descriptor)
     }
 

@@ -3,16 +3,55 @@
 //! The session's address comes from the registry; it must be the registry's own, because our credential and content go
 //! there (I11). The single-request POST is not used: docker-registry 2.8 ignores its body.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
+use tokio::time::Instant;
 use url::Url;
 
-use crate::oci::Digest;
+use crate::oci::{Digest, Repository};
 use crate::registry::http::exchange::{Answer, Call, Exchange};
+use crate::registry::http::limits::{MAX_REMEMBERED_UPLOADS, UPLOADED_TTL};
 use crate::registry::http::redirect::is_redirect;
 use crate::registry::http::retry::{Failure, Retry, retrying};
 use crate::registry::{ErrorKind, RegistryError};
+
+/// What this client uploaded a short while ago. Parallel callers with the same blob (the empty configuration of every
+/// artifact) upload it once: docker-registry's file storage loses sight of a blob while it is uploaded again.
+#[derive(Debug, Default)]
+pub(super) struct Uploads {
+    slots: Mutex<HashMap<(Repository, Digest), Slot>>,
+}
+
+/// When the upload ended; locked while it is under way.
+type Slot = Arc<tokio::sync::Mutex<Option<Instant>>>;
+
+impl Uploads {
+    /// Runs `work` unless it succeeded for this blob within [`UPLOADED_TTL`].
+    pub(super) async fn once<E>(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        work: impl Future<Output = Result<(), E>>,
+    ) -> Result<(), E> {
+        let slot = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            if slots.len() >= MAX_REMEMBERED_UPLOADS {
+                slots.clear();
+            }
+            Arc::clone(slots.entry((repository.clone(), digest.clone())).or_default())
+        };
+        let mut uploaded = slot.lock().await;
+        if uploaded.is_none_or(|at| at.elapsed() >= UPLOADED_TTL) {
+            work.await?;
+            *uploaded = Some(Instant::now());
+        }
+        Ok(())
+    }
+}
 
 /// Is the blob there already? Anything but a plain yes is a no: the upload itself will tell what is wrong.
 pub(super) async fn exists(exchange: &Exchange, mut call: Call<'_>) -> Result<bool, RegistryError> {
