@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use countersign_sandbox::registry::{Options, Registry, Switch};
+use countersign_sandbox::registry::{Control, Options, Registry, Switch};
 use countersign_sandbox::sigstore::{self, Sigstore};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -26,6 +26,9 @@ pub(super) struct Serve {
     /// Milliseconds that every request of the registry waits
     #[arg(long, default_value_t = 0)]
     latency: u64,
+    /// A switch of the registry, as NAME or NAME=VALUE (no-location, stale-tag-reads=2 …); repeatable
+    #[arg(long)]
+    switch: Vec<Switch>,
     /// Milliseconds between publications of the transparency log; the public one has 1000
     #[arg(long, default_value_t = 0)]
     publication_interval: u64,
@@ -48,10 +51,11 @@ impl Serve {
         let registry = Registry::start(Options { port: self.port, switches: self.switches(), ..Options::default() })
             .await
             .with_context(|| format!("start the registry on port {}", self.port))?;
+        let control = registry.control().await?;
         let publication_interval = Duration::from_millis(self.publication_interval);
         let sigstore = Sigstore::start(sigstore::Options { publication_interval, ..Default::default() }).await?;
         sigstore.write_files(&dir)?;
-        write_env(&env_path, &exports(&dir, &registry, &sigstore)?)?;
+        write_env(&env_path, &exports(&dir, &registry, &control, &sigstore)?)?;
         say(&format!("ready: registry {}, env {}", registry.address(), env_path.display()))?;
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -61,7 +65,7 @@ impl Serve {
     }
 
     fn switches(&self) -> Vec<Switch> {
-        let mut switches = Vec::new();
+        let mut switches = self.switch.clone();
         if self.referrers == OnOff::Off {
             switches.push(Switch::ReferrersOff);
         }
@@ -72,10 +76,11 @@ impl Serve {
     }
 }
 
-fn exports(dir: &Path, registry: &Registry, sigstore: &Sigstore) -> Result<String> {
+fn exports(dir: &Path, registry: &Registry, control: &Control, sigstore: &Sigstore) -> Result<String> {
     let urls = sigstore.urls();
     let values = [
         ("REGISTRY", registry.address()),
+        ("CONTROL_URL", control.origin().to_owned()),
         ("TRUSTED_ROOT", dir.join("trusted_root.json").display().to_string()),
         ("SIGNING_CONFIG", dir.join("signing_config.json").display().to_string()),
         ("OIDC_URL", urls.oidc.clone()),
