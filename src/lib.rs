@@ -22,4 +22,4 @@ pub mod sigstore;
 // ── tier 3: use cases ──
 pub mod ops;
 // ── tier 4: drivers and wiring ──
-pub mod cli;
+// pub mod cli;

@@ -1,1 +1,96 @@
-//! The command line.
+//! The command line: one file per command, dispatch here, and nothing of the work itself.
+//!
+//! Data goes to stdout, everything else to stderr. A command ends as an [`Outcome`] (its document, its text and an exit
+//! code) or as a [`Failure`]; both are printed in one place, [`output`].
+
+pub mod exit;
+pub mod failure;
+pub mod options;
+mod output;
+mod progress;
+
+mod doctor;
+mod inspect;
+mod promote;
+mod push;
+mod resolve;
+mod sbom;
+mod scan;
+mod verify;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::options::Shared;
+use crate::cli::output::Outcome;
+
+/// Supply-chain verification and promotion gateway for container images.
+///
+/// A build pushes images by digest; countersign proves them and moves the tags last.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, propagate_version = true, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The whole gate: expand, SBOM, scan, decide, attest, read back, and only then move the tags
+    Promote(promote::PromoteArgs),
+    /// Verify signatures and attestations of a reference and all its platforms
+    Verify(verify::VerifyArgs),
+    /// The verified digest behind a tag
+    Resolve(resolve::ResolveArgs),
+    /// Index, platforms, labels, layers, referrers and tags of a reference
+    Inspect(inspect::InspectArgs),
+    /// CycloneDX SBOM of an image
+    Sbom(sbom::SbomArgs),
+    /// Trivy over our SBOM; the vulnerability policy decides the exit code
+    Scan(scan::ScanArgs),
+    /// Push an image layout by digest, under no tag; prints the digest
+    Push(push::PushArgs),
+    /// Check clock, configuration, trust root, registry access, Trivy, database and isolation
+    Doctor(doctor::DoctorArgs),
+}
+
+/// Runs the command line and says how the process ends.
+pub async fn run(arguments: Vec<OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return output::usage_error(&error, &arguments),
+    };
+    crate::telemetry::init(cli.shared.verbose, cli.shared.quiet);
+    let result = dispatch(&cli).await;
+    output::print(&cli.shared, result)
+}
+
+async fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
+    match &cli.command {
+        Command::Promote(args) => promote::run(&cli.shared, args).await,
+        Command::Verify(args) => verify::run(&cli.shared, args).await,
+        Command::Resolve(args) => resolve::run(&cli.shared, args).await,
+        Command::Inspect(args) => inspect::run(&cli.shared, args).await,
+        Command::Sbom(args) => sbom::run(&cli.shared, args).await,
+        Command::Scan(args) => scan::run(&cli.shared, args).await,
+        Command::Push(args) => push::run(&cli.shared, args).await,
+        Command::Doctor(args) => doctor::run(&cli.shared, args).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,1 +1,46 @@
 //! Images from registries, layouts and archives; layers as streams.
+//!
+//! [`ImageSource`] is the port: manifests and blobs by digest, hashed and capped by whoever implements it (I7), so that
+//! a swapped blob in a layout is refused just as one from a registry. [`expand`] walks an index to its images,
+//! [`catalog`] reads their layers, each once, without unpacking anything to disk. What the files mean is decided in
+//! `packages`. Specs: OCI image 1.1 (image-layout.md, layer.md), Docker archive.
+
+mod archive;
+mod catalog;
+mod config;
+mod error;
+mod inflate;
+mod layer;
+mod layer_scan;
+mod layout;
+pub mod limits;
+mod registry_source;
+mod root;
+mod tar_walk;
+mod tree;
+mod verified;
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::oci::{Descriptor, Digest, RawManifest};
+pub use crate::registry::BlobStream;
+pub use archive::ArchiveSource;
+pub use catalog::{Catalog, catalog};
+pub use config::ImageFacts;
+pub use error::{ErrorKind, ImageError};
+pub use layout::{LayoutSource, ref_name};
+pub use registry_source::RegistrySource;
+pub use tree::{ImageNode, ImageTree, Node, NodeKind, expand};
+
+/// Where an image's manifests and blobs come from.
+#[async_trait]
+pub trait ImageSource: Send + Sync + fmt::Debug {
+    /// The manifest with this digest, at most 4 MiB, hashed. `Ok(None)`: looked, and it is not there.
+    async fn manifest(&self, digest: &Digest) -> Result<Option<RawManifest>, ImageError>;
+
+    /// A blob as a stream of exactly `descriptor.size` bytes with `descriptor.digest`; reading ends with an error where
+    /// they differ, and nothing derived from it may be used before `read` returned `Ok(0)`. `Ok(None)`: not there.
+    async fn blob(&self, descriptor: &Descriptor) -> Result<Option<BlobStream>, ImageError>;
+}

@@ -1,1 +1,17 @@
-//! Use cases.
+//! Use cases, callable alike from the command line and from a server: async, over ports and core only.
+//!
+//! Each reads all facts first, decides in core, and writes last. Progress goes to a [`Reporter`], time comes from a
+//! [`crate::sigstore::Clock`]; neither ever decides anything.
+
+pub mod gather;
+pub mod promote;
+pub mod tree;
+pub mod verify;
+
+use std::fmt::Debug;
+
+/// Told what is being done; for people only.
+pub trait Reporter: Send + Sync + Debug {
+    fn begin(&self, step: &str);
+    fn done(&self, step: &str, result: &str);
+}

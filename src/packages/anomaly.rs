@@ -20,6 +20,8 @@ pub enum AnomalyCode {
     LimitExceeded,
     /// The operating system is known but no package of it was found.
     OsWithoutPackages,
+    /// Packages of an operating system that nothing names: no advisory can be matched with them.
+    OsUnknown,
     /// A layer of a kind that is not read (foreign, encrypted, Windows).
     LayerUnsupported,
     /// A hard or symbolic link that points nowhere inside the image.
@@ -37,6 +39,7 @@ impl AnomalyCode {
             Self::DatabaseUnsupported => "database-unsupported",
             Self::LimitExceeded => "limit-exceeded",
             Self::OsWithoutPackages => "os-without-packages",
+            Self::OsUnknown => "os-unknown",
             Self::LayerUnsupported => "layer-unsupported",
             Self::LinkUnresolved => "link-unresolved",
             Self::NoComponents => "no-components",

@@ -133,6 +133,15 @@ reason_codes! {
     RunsAsRoot = "runs-as-root", "set USER in the build";
     /// A rule of the user's own policy.
     PolicyRule = "policy-rule", "";
+    // ── tools and services ─────────────────────────────────────────────────────────────────────────────────
+    /// The scanner binary is not in the table of accepted digests.
+    ScannerNotAccepted = "scanner-not-accepted", "use an accepted Trivy, or list its digest under trivy-digests";
+    /// The scanner crashed, printed garbage, took too long, or did not find the planted finding.
+    ScanFailed = "scan-failed", "try again; nothing was decided";
+    /// The identity token is missing, expired or refused.
+    IdentityTokenRefused = "identity-token-refused", "get a fresh identity token: --identity-token-file";
+    /// Fulcio, Rekor or the timestamp authority could not be used.
+    SigningFailed = "signing-failed", "try again; no tag was moved";
     // ── tags ────────────────────────────────────────────────────────────────────────────────────────────────
     /// A write-once tag holds another digest.
     TagTaken = "tag-taken", "release a new version, or --resume the recorded digest";
@@ -142,6 +151,12 @@ reason_codes! {
     ForeignTarget = "foreign-target", "countersign promote --adopt";
     /// A commit tag was published by another build of the same commit.
     CommitAlreadyPublished = "commit-already-published", "";
+    /// The tag list could not be read completely: no channel moves.
+    ListIncomplete = "list-incomplete", "try again; nothing was decided";
+    /// Where a tag points, or what records its target has, could not be read.
+    TargetUnknown = "target-unknown", "try again; nothing was decided";
+    /// A branch tag shows a commit that ours does not descend from.
+    NotDescendant = "not-descendant", "";
     /// A tag changed between the look and the write, or right after.
     TagMoved = "tag-moved", "run the same command again";
     /// Denied although some tags of this release are already public.

@@ -4,6 +4,12 @@
 //! hashed before it is handed out (I7). Which layout holds evidence (referrers API, fallback tag, legacy tags) is for
 //! the caller to decide: this port only answers one question at a time. Implementations: `http`, `memory`.
 
+pub mod attach;
+mod backoff;
+pub mod fallback;
+pub mod http;
+pub mod memory;
+
 use std::pin::Pin;
 
 use async_trait::async_trait;
@@ -92,8 +98,10 @@ pub enum ErrorKind {
     Unavailable,
     /// Bytes that contradict their digest or length.
     Contradiction,
-    /// An answer that breaks the protocol, or passes a limit of ours.
+    /// An answer that breaks the protocol.
     Malformed,
+    /// More bytes, pages, names or referrers than we look at (I12): nobody knows what the rest says.
+    Limit,
     /// The registry refused what we sent (400, 405, 413 …).
     Refused,
 }
@@ -108,4 +116,22 @@ pub struct RegistryError {
     pub subject: String,
     /// Expected and found, without secrets.
     pub message: String,
+}
+
+impl RegistryError {
+    #[must_use]
+    pub fn new(
+        kind: ErrorKind,
+        operation: &'static str,
+        subject: impl std::fmt::Display,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { kind, operation, subject: subject.to_string(), message: message.into() }
+    }
+
+    /// The registry error inside an error of a [`BlobStream`]; `None` for errors of other readers.
+    #[must_use]
+    pub fn of_io(error: &std::io::Error) -> Option<&Self> {
+        error.get_ref().and_then(|inner| inner.downcast_ref())
+    }
 }

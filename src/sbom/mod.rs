@@ -1,1 +1,82 @@
-//! Packages to CycloneDX documents.
+//! Packages to CycloneDX documents, and back as far as findings need it.
+//!
+//! One document serves Trivy (its properties decide which advisories match), Grype, Dependency-Track and GUAC. The same
+//! inventory always gives the same bytes but for time and serial number. The image's environment is never in it (I10).
+//! Spec: CycloneDX 1.5 (cyclonedx.org/docs/1.5/json); 1.6 differs for us in the version number only.
+
+mod component;
+mod document;
+mod read;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::oci::{Digest, Platform, Repository};
+pub use document::document;
+pub use read::{ComponentName, components, equivalent, with_spec_version};
+
+/// Media type of the documents.
+pub const MEDIA_TYPE: &str = "application/vnd.cyclonedx+json";
+/// Predicate type under which a document is attested.
+pub const PREDICATE_TYPE: &str = "https://cyclonedx.org/bom";
+/// Property of the root component that holds one anomaly.
+pub const ANOMALY_PROPERTY: &str = "countersign:anomaly";
+
+/// The image that a document describes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SbomSubject {
+    /// `None` for an image from a layout or an archive.
+    pub repository: Option<Repository>,
+    /// Of the image manifest.
+    pub digest: Digest,
+    pub platform: Option<Platform>,
+    /// Of the image configuration: Docker's image id.
+    pub config: Digest,
+    pub diff_ids: Vec<Digest>,
+    pub labels: BTreeMap<String, String>,
+    /// Compressed bytes.
+    pub size: u64,
+}
+
+/// Which CycloneDX version to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SpecVersion {
+    #[default]
+    V1_5,
+    V1_6,
+}
+
+impl FromStr for SpecVersion {
+    type Err = SbomError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "1.5" => Ok(Self::V1_5),
+            "1.6" => Ok(Self::V1_6),
+            other => Err(SbomError::SpecVersion { text: other.chars().take(40).collect() }),
+        }
+    }
+}
+
+impl fmt::Display for SpecVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1_5 => "1.5",
+            Self::V1_6 => "1.6",
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SbomError {
+    #[error("SBOM of {digest} cannot be written: {why}")]
+    Write { digest: Digest, why: String },
+    #[error("not a CycloneDX document: {why}")]
+    Malformed { why: String },
+    #[error("unknown CycloneDX version {text:?}: expected 1.5 or 1.6")]
+    SpecVersion { text: String },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,22 @@
+//! The one integration target. One module per capability; `support` holds the shared language of the tests.
 
+/// Which folder may use which: the arrows of docs/architecture.md.
+mod architecture;
+/// Bundles of real Sigstore software, verified offline.
+mod evidence;
+/// The real Trivy and misbehaving ones, behind the launcher.
+mod scanner;
+/// Keyless signing against the sandbox's Sigstore.
+mod signing;
+/// Bundles with exactly one defect.
+mod attacks;
+/// Evidence of a whole release, from bundles to `VerifiedEvidence`.
+mod tree;
+/// The real Trivy and misbehaving ones, behind the launcher.
+mod scanner;
+/// The registry client over real HTTP, against the sandbox and, on demand, real registries.
+mod registry;
+/// Trees and layers of images, good and hostile.
+mod image;
+/// Layers to inventories and SBOMs.
+mod sbom;

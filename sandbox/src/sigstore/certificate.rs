@@ -5,12 +5,12 @@ use anyhow::{Context as _, Result};
 use const_oid::db::{rfc5280, rfc5912};
 use der::{
     Any, Decode as _, Encode as _,
-    asn1::{BitString, Ia5String, ObjectIdentifier, OctetString, Utf8StringRef},
+    asn1::{BitString, GeneralizedTime, Ia5String, ObjectIdentifier, OctetString, UtcTime, Utf8StringRef},
     flagset::FlagSet,
 };
 use sha2::{Digest as _, Sha256};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use x509_cert::{
     Certificate, TbsCertificate, Version,
     ext::{
@@ -22,7 +22,7 @@ use x509_cert::{
     },
     name::Name,
     serial_number::SerialNumber,
-    time::Validity,
+    time::{Time, Validity},
 };
 
 /// Where Fulcio keeps its extensions.
@@ -199,10 +199,7 @@ pub(super) fn tbs(
         serial_number: SerialNumber::new(&serial)?,
         signature: ecdsa_sha256(),
         issuer: issuer.clone(),
-        validity: Validity {
-            not_before: whole_seconds(validity.0).try_into()?,
-            not_after: whole_seconds(validity.1).try_into()?,
-        },
+        validity: Validity { not_before: certificate_time(validity.0)?, not_after: certificate_time(validity.1)? },
         subject: subject.clone(),
         subject_public_key_info: SubjectPublicKeyInfoOwned::from_der(spki)?,
         issuer_unique_id: None,
@@ -217,8 +214,24 @@ pub(super) fn sign(tbs_certificate: TbsCertificate, key: &EcKey) -> Result<Vec<u
     Ok(Certificate { tbs_certificate, signature_algorithm: ecdsa_sha256(), signature }.to_der()?)
 }
 
-/// Certificates know no fractions of a second.
-fn whole_seconds(time: SystemTime) -> SystemTime {
-    let seconds = u64::try_from(clock::unix_seconds(time)).unwrap_or(0);
-    SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds)
+/// RFC 5280 §4.1.2.5: whole seconds, `UTCTime` up to 2049. The crate's own conversion always takes `GeneralizedTime`,
+/// which strict verifiers refuse and Go re-encodes, so that it finds the timestamp's signature wrong.
+fn certificate_time(time: SystemTime) -> Result<Time> {
+    let unix = Duration::from_secs(u64::try_from(clock::unix_seconds(time))?);
+    Ok(match UtcTime::from_unix_duration(unix) {
+        Ok(short) => Time::UtcTime(short),
+        Err(_) => Time::GeneralTime(GeneralizedTime::from_unix_duration(unix)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_change_their_type_in_2050() {
+        let at = |seconds| certificate_time(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+        assert!(matches!(at(2_524_607_999), Time::UtcTime(_)), "2049-12-31T23:59:59Z");
+        assert!(matches!(at(2_524_608_000), Time::GeneralTime(_)), "2050-01-01T00:00:00Z");
+    }
 }

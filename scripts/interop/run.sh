@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# `make interop`: countersign against real registries and a real Sigstore, checked by cosign, sigstore-python and Trivy.
+#
+#   scripts/interop/run.sh
+#
+# COUNTERSIGN, SANDBOX   the two binaries (default target/debug/…)
+# PEERS_BIN, INTEROP_VENV, INTEROP_CACHE   where peers, Python packages and the image are kept (default under .tools)
+# TRIVY_DB               a Trivy cache folder holding db/ (default: made by `countersign-sandbox trivy-db`)
+# INTEROP_KEEP=1         keep the working folder, to look at logs and evidence
+# Last line: `N passed, N failed`; non-zero when anything failed.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+countersign=${COUNTERSIGN:-$root/target/debug/countersign}
+sandbox=${SANDBOX:-$root/target/debug/countersign-sandbox}
+export PEERS_BIN=${PEERS_BIN:-$root/.tools/peers/bin} INTEROP_VENV=${INTEROP_VENV:-$root/.tools/venv}
+cosign=$PEERS_BIN/cosign crane=$PEERS_BIN/crane
+for program in "$countersign" "$sandbox"; do
+  [ -x "$program" ] || { echo "interop: $program is missing: run \`make build\`" >&2; exit 2; }
+done
+
+"$root/scripts/install-debian.sh"
+"$root/scripts/install-peers.sh"
+"$root/scripts/install-python.sh"
+trivy=${TRIVY:-$("$root/scripts/install-trivy.sh" | tail -n 1)}
+layout=$("$here/image.sh"); summary=$(dirname "$layout")/summary
+
+work=$(mktemp -d)
+finish() {
+  local status=$?
+  "$here/stack.sh" down "$work/stack" || true
+  "$here/registries.sh" down "$work/registries" || true
+  [ -z "${sandbox_pid:-}" ] || kill "$sandbox_pid" 2>/dev/null || true
+  if [ -n "${INTEROP_KEEP:-}" ]; then echo "interop: kept $work" >&2; else rm -rf "$work"; fi
+  exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+# Neither the user's registry logins and caches nor the CI's ambient identity may help or hurt.
+export HOME=$work/home XDG_CACHE_HOME=$work/home/.cache DOCKER_CONFIG=$work/home/.docker
+mkdir -p "$DOCKER_CONFIG" "$XDG_CACHE_HOME"
+unset GITHUB_TOKEN ACTIONS_ID_TOKEN_REQUEST_URL ACTIONS_ID_TOKEN_REQUEST_TOKEN SIGSTORE_ID_TOKEN
+
+"$here/stack.sh" up "$work/stack"
+"$here/registries.sh" up "$work/registries"
+# shellcheck disable=SC1091
+. "$work/stack/env"
+# shellcheck disable=SC1091
+. "$work/registries/registries.env"
+trivy_db=${TRIVY_DB:-}
+if [ -z "$trivy_db" ]; then trivy_db=$work/trivy; "$sandbox" trivy-db "$trivy_db"; fi
+
+# shellcheck source=scripts/interop/checks.sh
+. "$here/checks.sh"
+# shellcheck source=scripts/interop/gate.sh
+. "$here/gate.sh"
+# shellcheck source=scripts/interop/sigstore_python.sh
+. "$here/sigstore_python.sh"
+
+as_workflow
+access_log=$work/registries/log/docker-registry.log
+gate_against docker-registry "$REGISTRY_DOCKER" "$work/registries/data/docker"
+accepts_cosigns_work docker-registry "$REGISTRY_DOCKER"
+sigstore_python_accepts docker-registry "$REGISTRY_DOCKER/example-org/app"
+
+as_person
+access_log=
+gate_against olareg "$REGISTRY_OLAREG" "$work/registries/data/olareg"
+accepts_cosigns_work olareg "$REGISTRY_OLAREG"
+sigstore_python_accepts olareg "$REGISTRY_OLAREG/example-org/app"
+
+# shellcheck source=scripts/interop/sandbox.sh
+. "$here/sandbox.sh"
+sandbox_is_a_real_sigstore
+
+totals

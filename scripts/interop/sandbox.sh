@@ -1,0 +1,71 @@
+# Sourced by run.sh: our own sandbox, looked at by clients that are not ours. Otherwise client and sandbox could agree on the
+# same mistake. First cosign and sigstore-python use it without countersign; then cosign judges what countersign wrote there.
+
+sandbox_start() { # NAME OPTION…: a sandbox in $work/NAME; sets REGISTRY, TRUSTED_ROOT, … of this sandbox
+  local name=$1; shift
+  rm -f "$work/$name/env"
+  "$sandbox" serve --dir "$work/$name" --publication-interval 200 "$@" >"$work/$name.log" 2>&1 &
+  sandbox_pid=$!
+  for _ in $(seq 100); do
+    [ ! -s "$work/$name/env" ] || break
+    kill -0 "$sandbox_pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  if [ ! -s "$work/$name/env" ]; then fail "$name: the sandbox starts" "$(tail -n 5 "$work/$name.log")"; return 1; fi
+  # shellcheck disable=SC1090
+  . "$work/$name/env"
+  ISSUER_URL=$EMAIL_ISSUER WORKFLOW_ISSUER_URL=$CI_ISSUER
+  as_person
+}
+
+sandbox_stop() { kill "$sandbox_pid" 2>/dev/null || true; wait "$sandbox_pid" 2>/dev/null || true; sandbox_pid=; }
+
+sandbox_is_a_real_sigstore() {
+  local mode
+  for mode in on off; do
+    echo "== sandbox, referrers API $mode"
+    if sandbox_start "sandbox-$mode" --referrers "$mode"; then
+      foreign_clients_use_the_sandbox "sandbox-$mode"
+      cosign_accepts_a_sandbox_release "sandbox-$mode"
+    fi
+    sandbox_stop
+  done
+}
+
+blob_with_sigstore_python() { # FOLDER: signs with the sandbox's services, trusting only its trust root
+  printf 'hello\n' >"$1/blob"
+  "$INTEROP_VENV/bin/sigstore" --trust-config "$work/trust-config.json" sign --identity-token "$(cat "$work/token")" --overwrite \
+    --bundle "$1/blob.sigstore.json" "$1/blob"
+}
+
+foreign_clients_use_the_sandbox() { # NAME
+  local name=$1 repository=$REGISTRY/example-org/foreign folder=$work/$1 digest sign
+  check "$name: a sample is pushed" "$sandbox" push-sample "$repository"
+  digest=$(sed -n 's/.*@//p' "$work/out")
+  same "$name: crane reads the same digest" "$digest" "$("$crane" digest --insecure "$repository@$digest" 2>&1)"
+  fresh_token "$work/token"
+  sign=(-y --signing-config "$SIGNING_CONFIG" --trusted-root "$TRUSTED_ROOT" --identity-token "$(cat "$work/token")")
+  check "$name: cosign signs with the sandbox" "$cosign" sign -r "${sign[@]}" "$repository@$digest"
+  check "$name: cosign verifies that" verify_with_cosign "$repository@$digest"
+  exits '!0' "$name: cosign refuses another identity" "$cosign" verify --trusted-root "$TRUSTED_ROOT" "${other_identity[@]}" "$repository@$digest"
+  client_trust_config "$TRUSTED_ROOT" "$SIGNING_CONFIG" >"$work/trust-config.json"
+  fresh_token "$work/token"
+  check "$name: sigstore-python signs a blob with the sandbox" blob_with_sigstore_python "$folder"
+  check "$name: sigstore-python verifies it" \
+    sigstore_verify "$work/trust-config.json" "$folder/blob.sigstore.json" "$folder/blob" releaser@example.com "$ISSUER_URL"
+  exits '!0' "$name: sigstore-python refuses another identity" \
+    sigstore_verify "$work/trust-config.json" "$folder/blob.sigstore.json" "$folder/blob" somebody@example.com "$ISSUER_URL"
+  check "$name: cosign verifies sigstore-python's bundle" "$cosign" verify-blob --bundle "$folder/blob.sigstore.json" \
+    --trusted-root "$TRUSTED_ROOT" "${cosign_identity[@]}" "$folder/blob"
+}
+
+cosign_accepts_a_sandbox_release() { # NAME
+  local name=$1 repository=$REGISTRY/example-org/app config=$work/$1.yaml digest tag
+  check "$name: the release's sample is pushed" "$sandbox" push-sample --image-version 1.2.3 "$repository"
+  digest=$(sed -n 's/.*@//p' "$work/out")
+  write_config "$config" "$repository" ""
+  check "$name: promote" promote "$config" "$repository@$digest"
+  same "$name: the tags are $VERSION_TAGS" "$VERSION_TAGS" "$(tags_of "$repository")"
+  for tag in $VERSION_TAGS; do check "$name: cosign verify :$tag" verify_with_cosign "$repository:$tag"; done
+  check "$name: cosign verify-attestation promotion record" attested "$repository@$digest" "$PROMOTION"
+}

@@ -1,0 +1,28 @@
+# Sourced by run.sh: sigstore-python, a client that shares no code with cosign or with ours, verifies what we attached.
+
+client_trust_config() { # TRUSTED-ROOT SIGNING-CONFIG: both in the one document that sigstore-python reads
+  jq -n --slurpfile root "$1" --slurpfile signing "$2" \
+    '{mediaType: "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json", trustedRoot: $root[0], signingConfig: $signing[0]}'
+}
+
+sigstore_verify() { # TRUST-CONFIG BUNDLE DIGEST IDENTITY ISSUER
+  "$INTEROP_VENV/bin/sigstore" --trust-config "$1" verify identity --offline --bundle "$2" --cert-identity "$4" --cert-oidc-issuer "$5" "$3"
+}
+
+sigstore_python_accepts() { # NAME REPOSITORY: uses cosign_identity of as_person/as_workflow
+  local name=$1 node digest type bundle seen=0 issuer=${cosign_identity[3]} identity=${cosign_identity[1]}
+  client_trust_config "$TRUSTED_ROOT" "$SIGNING_CONFIG" >"$work/trust-config.json"
+  for node in index linux/amd64; do
+    digest=$(digest_of "$node")
+    "$here/fetch_bundles.py" "$2" "$digest" "$work/bundles" >"$work/bundles.list" 2>"$work/err" \
+      || { fail "$name: bundles of $node are found" "$(tail -n 3 "$work/err")"; continue; }
+    while read -r type bundle; do
+      seen=$((seen + 1))
+      check "$name: sigstore-python verifies $type on $node" sigstore_verify "$work/trust-config.json" "$bundle" "$digest" "$identity" "$issuer"
+      [ "$type" = "$SIGNATURE" ] || continue
+      exits '!0' "$name: sigstore-python refuses another identity on $node" \
+        sigstore_verify "$work/trust-config.json" "$bundle" "$digest" "somebody@example.com" "$issuer"
+    done <"$work/bundles.list"
+  done
+  [ "$seen" -gt 0 ] || fail "$name: sigstore-python had something to verify"
+}

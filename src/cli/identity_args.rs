@@ -1,0 +1,57 @@
+//! Flags that say whose signature is expected, for commands that verify.
+
+use clap::Args;
+
+use crate::cli::failure::Failure;
+use crate::identity::{ExpectedIdentities, ExpectedIdentity, GitHubExpectation, Issuer, NamePattern};
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Expected identity (default: from the configuration)")]
+pub(crate) struct IdentityArgs {
+    /// OIDC issuer in the certificate
+    #[arg(long, value_name = "URL")]
+    pub(crate) issuer: Option<String>,
+    /// Exact subject alternative name in the certificate
+    #[arg(long, value_name = "NAME", requires = "issuer", conflicts_with = "identity_regexp")]
+    pub(crate) identity: Option<String>,
+    /// Regular expression that matches the whole subject alternative name
+    #[arg(long, value_name = "REGEXP", requires = "issuer")]
+    pub(crate) identity_regexp: Option<String>,
+    /// OWNER/REPO that the workflow ran for
+    #[arg(long, value_name = "OWNER/REPO", conflicts_with_all = ["identity", "identity_regexp"])]
+    pub(crate) github_repository: Option<String>,
+    /// Workflow file of that repository, or OWNER/REPO/PATH of a reusable one
+    #[arg(long, value_name = "PATH", requires = "github_repository")]
+    pub(crate) github_workflow: Option<String>,
+    /// Git ref that the workflow ran on; * matches anything
+    #[arg(long, value_name = "REF", requires = "github_repository")]
+    pub(crate) github_ref: Option<String>,
+}
+
+impl IdentityArgs {
+    /// What the flags say; `None` where they say nothing.
+    pub(crate) fn expected(&self) -> Result<Option<ExpectedIdentities>, Failure> {
+        let refuse = |flag: &str, e: &dyn std::fmt::Display| Failure::usage(format!("--{flag}: {e}"));
+        let issuer = self.issuer.as_deref().map(str::parse::<Issuer>).transpose().map_err(|e| refuse("issuer", &e))?;
+        if let Some(repository) = &self.github_repository {
+            let workflow = self.github_workflow.as_deref().map(str::parse).transpose();
+            let git_ref = self.github_ref.as_deref().map(str::parse).transpose();
+            let github = GitHubExpectation {
+                repository: repository.parse().map_err(|e| refuse("github-repository", &e))?,
+                workflow: workflow.map_err(|e| refuse("github-workflow", &e))?,
+                git_ref: git_ref.map_err(|e| refuse("github-ref", &e))?,
+            };
+            let issuer = issuer.unwrap_or_else(Issuer::github_actions);
+            return Ok(Some(ExpectedIdentities::one(ExpectedIdentity::GitHub { issuer, github })));
+        }
+        let Some(issuer) = issuer else { return Ok(None) };
+        let name = match (&self.identity, &self.identity_regexp) {
+            (Some(name), _) => NamePattern::exact(name).map_err(|e| refuse("identity", &e))?,
+            (None, Some(regexp)) => NamePattern::regexp(regexp).map_err(|e| refuse("identity-regexp", &e))?,
+            (None, None) => {
+                return Err(Failure::usage("--issuer needs --identity, --identity-regexp or --github-repository"));
+            }
+        };
+        Ok(Some(ExpectedIdentities::one(ExpectedIdentity::Name { issuer, name })))
+    }
+}

@@ -1,0 +1,117 @@
+//! Options that every command takes, before or after its name. Flag > environment > configuration file.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+
+use crate::policy::age::Age;
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Shared options")]
+pub struct Shared {
+    /// Configuration file [default: countersign.yaml, then .github/countersign.yaml]
+    #[arg(long, global = true, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Result format: text or json; FORMAT=PATH writes it to a file. May be given several times
+    #[arg(long, global = true, value_name = "FORMAT[=PATH]", env = "COUNTERSIGN_OUTPUT", value_delimiter = ',')]
+    pub output: Vec<OutputSpec>,
+
+    /// Only results and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// More detail on stderr; -vv shows every request
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Colour as a second signal
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, env = "COUNTERSIGN_COLOR")]
+    pub color: Color,
+
+    /// Time allowed for one reference, for example 60s [default: 60s; promote: 10m]
+    #[arg(long, global = true, value_name = "DURATION", env = "COUNTERSIGN_TIMEOUT")]
+    pub timeout: Option<Age>,
+
+    /// Sigstore instance: public-good, github or staging
+    #[arg(long, global = true, value_name = "INSTANCE", env = "COUNTERSIGN_SIGSTORE", conflicts_with = "trust_root")]
+    pub sigstore: Option<String>,
+
+    /// Sigstore trusted_root.json of any other instance
+    #[arg(long, global = true, value_name = "FILE", env = "COUNTERSIGN_TRUST_ROOT")]
+    pub trust_root: Option<PathBuf>,
+
+    /// Sigstore signing_config.json (v0.2) of any other instance
+    #[arg(long, global = true, value_name = "FILE", env = "COUNTERSIGN_SIGNING_CONFIG")]
+    pub signing_config: Option<PathBuf>,
+
+    /// File with the OIDC identity token [else SIGSTORE_ID_TOKEN, else the CI's ambient token]
+    #[arg(long, global = true, value_name = "FILE", env = "COUNTERSIGN_IDENTITY_TOKEN_FILE")]
+    pub identity_token_file: Option<PathBuf>,
+
+    /// The Trivy executable [default: trivy on PATH]
+    #[arg(long, global = true, value_name = "PATH", env = "COUNTERSIGN_TRIVY")]
+    pub trivy: Option<PathBuf>,
+
+    /// A Trivy cache folder that holds db/ [default: our own cache]
+    #[arg(long, global = true, value_name = "DIR", env = "COUNTERSIGN_TRIVY_DB")]
+    pub trivy_db: Option<PathBuf>,
+
+    /// Oldest acceptable vulnerability database, for example 24h or 7d
+    #[arg(long, global = true, value_name = "AGE", env = "COUNTERSIGN_MAX_DB_AGE")]
+    pub max_db_age: Option<Age>,
+
+    /// Rego file or folder with additional rules
+    #[arg(long, global = true, value_name = "DIR|FILE", env = "COUNTERSIGN_POLICY")]
+    pub policy: Option<PathBuf>,
+
+    /// Read the registry token from standard input; for exactly one registry
+    #[arg(long, global = true)]
+    pub registry_token_stdin: bool,
+
+    /// Speak plain HTTP to this registry host (loopback hosts always are)
+    #[arg(long, global = true, value_name = "HOST", env = "COUNTERSIGN_PLAIN_HTTP", value_delimiter = ',')]
+    pub plain_http: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// A format that results are printed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+/// `FORMAT` or `FORMAT=PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputSpec {
+    pub format: Format,
+    pub path: Option<PathBuf>,
+}
+
+impl FromStr for OutputSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (format, path) = match text.split_once('=') {
+            Some((format, path)) => (format, Some(PathBuf::from(path))),
+            None => (text, None),
+        };
+        let format = match format {
+            "text" => Format::Text,
+            "json" => Format::Json,
+            "markdown" | "sarif" | "junit" | "github" => {
+                return Err(format!("{format} is not supported by this version of countersign yet; expected text or json"));
+            }
+            _ => return Err(format!("unknown format {format:?}; expected text or json")),
+        };
+        Ok(Self { format, path })
+    }
+}

@@ -1,0 +1,57 @@
+//! The environment, read once. Options that clap reads as `COUNTERSIGN_…` are not repeated here.
+//!
+//! Secrets leave as [`SecretString`]; nothing here is ever printed.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+/// What we take from the environment, and nothing else.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// Folders of `PATH`.
+    pub path: Vec<PathBuf>,
+    /// `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`.
+    pub docker_config: Option<PathBuf>,
+    /// `$XDG_CACHE_HOME/countersign`, else `~/.cache/countersign`.
+    pub cache: Option<PathBuf>,
+    /// `GITHUB_TOKEN`, for ghcr.io only.
+    pub github_token: Option<SecretString>,
+    /// `SIGSTORE_ID_TOKEN`.
+    pub sigstore_id_token: Option<SecretString>,
+    /// `ACTIONS_ID_TOKEN_REQUEST_URL` and `…_TOKEN`: GitHub's ambient identity.
+    pub actions_token: Option<(String, SecretString)>,
+    /// `GITHUB_REF` and `GITHUB_SHA` of a workflow run.
+    pub git_ref: Option<String>,
+    pub git_sha: Option<String>,
+}
+
+impl Environment {
+    #[must_use]
+    pub fn read() -> Self {
+        let home = text("HOME").map(PathBuf::from);
+        let under_home = |folder: &str| home.as_ref().map(|home| home.join(folder));
+        let cache = text("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| under_home(".cache"));
+        let docker = text("DOCKER_CONFIG").map(PathBuf::from).or_else(|| under_home(".docker"));
+        Self {
+            path: text("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default(),
+            docker_config: docker.map(|folder| folder.join("config.json")),
+            cache: cache.map(|folder| folder.join("countersign")),
+            github_token: secret("GITHUB_TOKEN"),
+            sigstore_id_token: secret("SIGSTORE_ID_TOKEN"),
+            actions_token: text("ACTIONS_ID_TOKEN_REQUEST_URL").zip(secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN")),
+            git_ref: text("GITHUB_REF"),
+            git_sha: text("GITHUB_SHA"),
+        }
+    }
+}
+
+/// Unset and empty mean the same.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+fn text(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn secret(name: &str) -> Option<SecretString> {
+    text(name).map(SecretString::from)
+}

@@ -1,0 +1,234 @@
+//! The configuration as it is written: field names are the file's keys, doc comments become the JSON Schema.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// countersign.yaml
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct File {
+    /// Version of this format: 1.
+    pub version: u32,
+    /// The images of one release: all approved, or none tagged.
+    #[serde(default)]
+    pub images: Vec<Image>,
+    /// Helm charts of the release.
+    #[serde(default)]
+    pub charts: Vec<Chart>,
+    /// Which tags a release gets.
+    #[serde(default)]
+    pub tags: Tags,
+    /// Who may have signed what; used by read-back, verify, resolve and audit.
+    #[serde(default)]
+    pub identity: Option<Identity>,
+    #[serde(default)]
+    pub policy: Policy,
+    /// Per registry host: what is allowed beyond the defaults.
+    #[serde(default)]
+    pub registries: BTreeMap<String, Registry>,
+    /// `auto`: a private repository's name goes to a public log only if this says `public`.
+    #[serde(default)]
+    pub transparency: Option<String>,
+    /// `bundle`, `legacy` or `both`.
+    #[serde(default)]
+    pub signatures: Option<String>,
+    #[serde(flatten)]
+    pub tools: Tools,
+}
+
+/// One image of the release.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Image {
+    /// HOST/NAME, spelled out.
+    pub repository: String,
+    #[serde(default)]
+    pub require: Option<Require>,
+}
+
+/// What every build of the image must satisfy.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Require {
+    /// Platforms that must be in the index, for example `linux/amd64`.
+    #[serde(default)]
+    pub platforms: Vec<String>,
+    /// Largest sum of compressed layers of one platform, for example `200MB`.
+    #[serde(default)]
+    pub max_compressed_size: Option<String>,
+    /// The image's user must not be root.
+    #[serde(default)]
+    pub non_root: bool,
+}
+
+/// One chart of the release.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Chart {
+    pub repository: String,
+}
+
+/// Tag names by preset or by rules.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Tags {
+    /// `both` (default), `plain`, `v`, `brokkr`, `kube9` or `storacha`.
+    #[serde(default)]
+    pub preset: Option<String>,
+    /// Rules in the language of docker/metadata-action.
+    #[serde(default)]
+    pub rules: Option<Vec<String>>,
+}
+
+/// The expected identity.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Identity {
+    /// OIDC issuer, exactly as in the certificate.
+    pub issuer: String,
+    /// A GitHub Actions workflow.
+    #[serde(default)]
+    pub github: Option<GitHub>,
+    /// The exact subject alternative name.
+    #[serde(default)]
+    pub identity: Option<String>,
+    /// A regular expression that matches the whole subject alternative name.
+    #[serde(default)]
+    pub identity_regexp: Option<String>,
+    /// May authorise a version.
+    #[serde(default)]
+    pub release: Option<RefPattern>,
+    /// May authorise branch, commit and pull-request tags.
+    #[serde(default)]
+    pub branch: Option<RefPattern>,
+    /// May withdraw and roll back; default: as release.
+    #[serde(default)]
+    pub operator: Option<RefPattern>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct GitHub {
+    /// OWNER/REPO
+    pub repository: String,
+    /// `.github/workflows/FILE` of that repository, or `OWNER/REPO/PATH` of a reusable workflow.
+    #[serde(default)]
+    pub workflow: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct RefPattern {
+    /// A git ref in which `*` matches anything.
+    #[serde(rename = "ref")]
+    pub git_ref: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Policy {
+    #[serde(default)]
+    pub vulnerabilities: Vulnerabilities,
+    #[serde(default)]
+    pub scan: Scan,
+    #[serde(default)]
+    pub provenance: Provenance,
+    #[serde(default)]
+    pub labels: Labels,
+    /// File with dated exceptions.
+    #[serde(default)]
+    pub exceptions: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Vulnerabilities {
+    /// Severities that deny; default: CRITICAL. An empty list denies nothing.
+    #[serde(default)]
+    pub deny: Option<Vec<String>>,
+    /// Severities that warn; default: HIGH.
+    #[serde(default)]
+    pub warn: Option<Vec<String>>,
+    /// Count only findings that have a fixed version.
+    #[serde(default)]
+    pub fixable_only: bool,
+    /// Count only findings that the previous release did not have.
+    #[serde(default)]
+    pub regressions_only: bool,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Scan {
+    /// Oldest acceptable scan; default 7d.
+    #[serde(default)]
+    pub max_age: Option<String>,
+    /// Oldest acceptable vulnerability database; default 24h.
+    #[serde(default)]
+    pub max_db_age: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Provenance {
+    /// Build provenance must be there and verify.
+    #[serde(default)]
+    pub require: bool,
+    /// Identities that may claim build provenance.
+    #[serde(default)]
+    pub builders: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Labels {
+    /// Labels that every image must have and that must agree with the release.
+    #[serde(default)]
+    pub require: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Registry {
+    /// A token realm on another host that may receive this registry's credential.
+    #[serde(default)]
+    pub realm: Option<String>,
+    /// An additional certificate authority, PEM file.
+    #[serde(default)]
+    pub ca: Option<String>,
+}
+
+/// Shared options of the command line; flag and environment win over these.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Tools {
+    /// `public-good`, `github` or `staging`.
+    #[serde(default)]
+    pub sigstore: Option<String>,
+    /// A Sigstore trusted_root.json instead.
+    #[serde(default)]
+    pub trust_root: Option<String>,
+    /// A Sigstore signing_config.json (v0.2) instead.
+    #[serde(default)]
+    pub signing_config: Option<String>,
+    /// File with the OIDC identity token.
+    #[serde(default)]
+    pub identity_token_file: Option<String>,
+    /// The Trivy executable.
+    #[serde(default)]
+    pub trivy: Option<String>,
+    /// A Trivy cache folder that holds `db/`.
+    #[serde(default)]
+    pub trivy_db: Option<String>,
+    /// SHA-256 digests of Trivy executables to accept besides the built-in table.
+    #[serde(default)]
+    pub trivy_digests: Vec<String>,
+    /// A Rego file or folder with additional rules.
+    #[serde(default)]
+    pub policy_path: Option<String>,
+    /// Registry hosts to speak to over plain HTTP.
+    #[serde(default)]
+    pub plain_http: Vec<String>,
+}

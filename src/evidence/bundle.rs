@@ -1,0 +1,145 @@
+//! A Sigstore bundle as foreign bytes: capped, then parsed, then still not believed.
+//!
+//! Only what every later step relies on is settled here: v0.3, a DSSE envelope with an in-toto payload and one
+//! signature, one leaf certificate, exactly one log entry. Older media types are refused because their rules accept
+//! weaker proofs (v0.1 needs no inclusion proof), and the media type itself is not signed.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use sigstore_types::bundle::VerificationMaterialContent;
+use sigstore_types::{DsseEnvelope, SignatureContent, TransparencyLogEntry};
+
+use crate::evidence::{IN_TOTO_PAYLOAD_TYPE, Refusal};
+use crate::oci::Digest;
+use crate::policy::ReasonCode;
+
+/// Largest bundle we read: room for an SBOM of some tens of thousands of components, and what other verifiers allow.
+pub const MAX_BUNDLE_BYTES: u64 = 10 * 1024 * 1024;
+/// Most log entries and timestamps looked at before anything is parsed (sigstore-go's limit; CVE-2024-45395).
+const MAX_ENTRIES: usize = 32;
+
+const MEDIA_TYPES: [&str; 2] =
+    ["application/vnd.dev.sigstore.bundle.v0.3+json", "application/vnd.dev.sigstore.bundle+json;version=0.3"];
+const OLD_MEDIA_TYPES: [&str; 2] =
+    ["application/vnd.dev.sigstore.bundle+json;version=0.1", "application/vnd.dev.sigstore.bundle+json;version=0.2"];
+
+/// Foreign content that nothing may act on until [`crate::evidence::verify()`] has accepted it.
+#[derive(Debug, Clone)]
+pub struct Unverified<T>(T);
+
+impl<T> Unverified<T> {
+    pub(super) fn inner(&self) -> &T {
+        &self.0
+    }
+}
+
+/// A parsed bundle of the one shape we accept.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    digest: Digest,
+    pub(super) parsed: sigstore_types::Bundle,
+}
+
+impl Bundle {
+    pub(super) fn envelope(&self) -> Result<&DsseEnvelope, Refusal> {
+        match &self.parsed.content {
+            SignatureContent::DsseEnvelope(envelope) => Ok(envelope),
+            _ => Err(malformed("a message signature, expected a DSSE envelope")),
+        }
+    }
+
+    pub(super) fn log_entry(&self) -> Result<&TransparencyLogEntry, Refusal> {
+        match self.parsed.verification_material.tlog_entries.as_slice() {
+            [entry] => Ok(entry),
+            entries => {
+                let message = format!("expected exactly one log entry, found {}", entries.len());
+                Err(Refusal::new(ReasonCode::LogEntryInvalid, message))
+            }
+        }
+    }
+
+    pub(super) fn certificate(&self) -> Result<&[u8], Refusal> {
+        match &self.parsed.verification_material.content {
+            VerificationMaterialContent::Certificate(certificate) => Ok(certificate.raw_bytes.as_bytes()),
+            VerificationMaterialContent::X509CertificateChain { .. } => {
+                Err(malformed("a certificate chain, expected the leaf alone"))
+            }
+            _ => Err(malformed("no certificate: the bundle was signed with a managed key")),
+        }
+    }
+}
+
+impl Unverified<Bundle> {
+    /// Reads bundle bytes whose digest the caller has checked.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
+        if bytes.len() as u64 > MAX_BUNDLE_BYTES {
+            let message = format!("bundle of {} bytes, at most {MAX_BUNDLE_BYTES} are read", bytes.len());
+            return Err(Refusal::new(ReasonCode::BundleTooLarge, message));
+        }
+        let peek: Peek = serde_json::from_slice(bytes).map_err(|e| malformed(&format!("no bundle: {e}")))?;
+        peek.check()?;
+        let text = std::str::from_utf8(bytes).map_err(|_| malformed("no bundle: not UTF-8"))?;
+        let parsed = sigstore_types::Bundle::from_json(text).map_err(|e| malformed(&format!("no bundle: {e}")))?;
+        let bundle = Bundle { digest: Digest::of(bytes), parsed };
+        let envelope = bundle.envelope()?;
+        if envelope.payload_type != IN_TOTO_PAYLOAD_TYPE {
+            let found: String = envelope.payload_type.chars().take(200).collect();
+            return Err(malformed(&format!("payload type: expected {IN_TOTO_PAYLOAD_TYPE}, found {found:?}")));
+        }
+        bundle.log_entry()?;
+        bundle.certificate()?;
+        Ok(Self(bundle))
+    }
+
+    /// The digest of the bundle's bytes, which names it in reports.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.0.digest
+    }
+}
+
+fn malformed(message: &str) -> Refusal {
+    Refusal::new(ReasonCode::BundleMalformed, message)
+}
+
+/// Just enough to count before the typed parse allocates.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Peek {
+    media_type: String,
+    verification_material: PeekMaterial,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PeekMaterial {
+    #[serde(default)]
+    tlog_entries: Vec<IgnoredAny>,
+    timestamp_verification_data: Option<PeekTimestamps>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PeekTimestamps {
+    #[serde(default)]
+    rfc3161_timestamps: Vec<IgnoredAny>,
+}
+
+impl Peek {
+    fn check(&self) -> Result<(), Refusal> {
+        let media_type: String = self.media_type.chars().take(200).collect();
+        if OLD_MEDIA_TYPES.contains(&self.media_type.as_str()) {
+            let message = format!("bundle {media_type}: expected v0.3, older rules accept weaker proofs");
+            return Err(Refusal::new(ReasonCode::BundleVersion, message));
+        }
+        if !MEDIA_TYPES.contains(&self.media_type.as_str()) {
+            return Err(malformed(&format!("unknown bundle media type {media_type:?}")));
+        }
+        let material = &self.verification_material;
+        let timestamps = material.timestamp_verification_data.as_ref().map_or(0, |data| data.rfc3161_timestamps.len());
+        if material.tlog_entries.len() > MAX_ENTRIES || timestamps > MAX_ENTRIES {
+            return Err(malformed(&format!("more than {MAX_ENTRIES} log entries or timestamps")));
+        }
+        Ok(())
+    }
+}

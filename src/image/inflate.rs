@@ -1,0 +1,131 @@
+//! Compressed bytes in, uncompressed bytes out: counted, hashed for the diff_id, and bounded against bombs.
+
+use std::cell::Cell;
+use std::io::{self, BufRead, BufReader, Read};
+use std::rc::Rc;
+
+use crate::image::layer::Fault;
+use crate::image::limits::{MAX_LAYER_BYTES, MAX_RATIO, MAX_ZSTD_WINDOW_LOG, PIPE_PIECE_BYTES, RATIO_FREE_BYTES};
+use crate::oci::digest::{Algorithm, Hasher};
+use crate::oci::{Digest, media_type};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Encoding {
+    /// What the layer's media type declares; `None` for a kind of layer that we do not read.
+    pub(super) fn declared(layer: &str) -> Option<Self> {
+        match layer {
+            media_type::OCI_LAYER => Some(Self::Plain),
+            media_type::OCI_LAYER_GZIP | media_type::DOCKER_LAYER_GZIP => Some(Self::Gzip),
+            media_type::OCI_LAYER_ZSTD => Some(Self::Zstd),
+            _ => match layer {
+                "application/vnd.docker.image.rootfs.diff.tar" => Some(Self::Plain),
+                "application/vnd.docker.image.rootfs.diff.tar.zstd" => Some(Self::Zstd),
+                _ => None,
+            },
+        }
+    }
+
+    fn of(magic: &[u8]) -> Self {
+        match magic {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ => Self::Plain,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain tar",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// The uncompressed layer. After reading to the end, [`Inflated::finish`] gives its digest.
+pub(super) struct Inflated<R: Read> {
+    decoder: Decoder<R>,
+    compressed: Rc<Cell<u64>>,
+    uncompressed: u64,
+    hasher: Hasher,
+}
+
+enum Decoder<R: Read> {
+    Plain(BufReader<Counted<R>>),
+    Gzip(Box<flate2::bufread::MultiGzDecoder<BufReader<Counted<R>>>>),
+    Zstd(zstd::stream::read::Decoder<'static, BufReader<Counted<R>>>),
+}
+
+struct Counted<R> {
+    inner: R,
+    count: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        self.count.set(self.count.get() + n as u64);
+        Ok(n)
+    }
+}
+
+impl<R: Read> Inflated<R> {
+    /// The first bytes must be what the media type declares.
+    pub(super) fn new(reader: R, declared: Encoding) -> Result<Self, Fault> {
+        let compressed = Rc::new(Cell::new(0));
+        let counted = Counted { inner: reader, count: Rc::clone(&compressed) };
+        let mut buffered = BufReader::with_capacity(PIPE_PIECE_BYTES, counted);
+        let found = Encoding::of(buffered.fill_buf()?);
+        if found != declared {
+            return Err(Fault::Encoding { declared: declared.name(), found: found.name() });
+        }
+        let decoder = match declared {
+            Encoding::Plain => Decoder::Plain(buffered),
+            Encoding::Gzip => Decoder::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(buffered))),
+            Encoding::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(buffered)?;
+                decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
+                Decoder::Zstd(decoder)
+            }
+        };
+        Ok(Self { decoder, compressed, uncompressed: 0, hasher: Hasher::new(Algorithm::Sha256) })
+    }
+
+    /// Reads what is left, also compressed bytes behind the end, and gives the digest of everything uncompressed.
+    pub(super) fn finish(mut self) -> Result<Digest, Fault> {
+        let mut scratch = vec![0; 64 * 1024];
+        while self.read(&mut scratch)? > 0 {}
+        Ok(self.hasher.finish())
+    }
+
+    fn check_limits(&self) -> io::Result<()> {
+        let limit = |what, max| Err(io::Error::other(Fault::Limit { what, max }));
+        if self.uncompressed > MAX_LAYER_BYTES {
+            return limit("uncompressed bytes", MAX_LAYER_BYTES);
+        }
+        if self.uncompressed > RATIO_FREE_BYTES && self.uncompressed / MAX_RATIO > self.compressed.get() {
+            return limit("times its compressed size", MAX_RATIO);
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Inflated<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = match &mut self.decoder {
+            Decoder::Plain(reader) => reader.read(buf)?,
+            Decoder::Gzip(reader) => reader.read(buf)?,
+            Decoder::Zstd(reader) => reader.read(buf)?,
+        };
+        self.uncompressed += n as u64;
+        self.hasher.update(&buf[..n]);
+        self.check_limits()?;
+        Ok(n)
+    }
+}

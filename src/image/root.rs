@@ -1,0 +1,226 @@
+//! The image's root as its layers leave it: files that matter, and the links that lead to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::image::layer_scan::{Aliases, Captured, LayerFacts, normalise, remove_below, well_known};
+use crate::image::limits::MAX_LINK_HOPS;
+use crate::packages::candidate::{Candidate, OS_RELEASE, WELL_KNOWN, candidate};
+use crate::packages::package::Layer;
+use crate::packages::{Anomaly, AnomalyCode, FoundFile};
+
+#[derive(Debug, Clone)]
+struct File {
+    captured: Captured,
+    layer: usize,
+    earlier: Vec<(usize, Arc<[u8]>)>,
+}
+
+/// The squashed view of some layers.
+#[derive(Debug, Default)]
+pub(super) struct Root {
+    files: BTreeMap<String, File>,
+    symlinks: BTreeMap<String, String>,
+    /// Hard links whose content was not kept by name: link → target.
+    unresolved: BTreeMap<String, String>,
+}
+
+impl Root {
+    /// Applies layers, lowest first.
+    pub(super) fn squash(layers: &[Arc<LayerFacts>], aliases: &Aliases) -> Self {
+        let mut root = Self::default();
+        for (number, facts) in layers.iter().enumerate() {
+            root.apply(number, facts, aliases);
+        }
+        root
+    }
+
+    fn apply(&mut self, number: usize, facts: &LayerFacts, aliases: &Aliases) {
+        // Hard links may point to files that the same layer then hides.
+        let linked: Vec<(String, Option<Captured>, String)> = facts
+            .hardlinks
+            .iter()
+            .map(|(path, target)| {
+                let lower = self.files.get(&self.resolve_parent(target));
+                (path.clone(), lower.map(|file| file.captured.clone()), target.clone())
+            })
+            .collect();
+        let previous = self.databases();
+        self.hide(facts);
+        self.symlinks.extend(facts.symlinks.iter().map(|(path, target)| (path.clone(), target.clone())));
+        for (path, captured) in &facts.files {
+            self.insert(number, path, captured.clone(), &previous);
+        }
+        for (path, content, target) in linked {
+            match (content, candidate(&well_known(&path, aliases))) {
+                (Some(captured), Some(kind)) => {
+                    self.insert(number, &path, Captured { kind, content: captured.content }, &previous);
+                }
+                _ => _ = self.unresolved.insert(self.resolve_parent(&path), target),
+            }
+        }
+    }
+
+    /// Databases as they were below this layer: their history tells which layer brought a package.
+    fn databases(&self) -> BTreeMap<String, Vec<(usize, Arc<[u8]>)>> {
+        let is_database = |file: &File| matches!(file.captured.kind, Candidate::DpkgStatus | Candidate::ApkInstalled);
+        let with_history = |file: &File| {
+            let mut history = file.earlier.clone();
+            history.push((file.layer, Arc::clone(&file.captured.content)));
+            history
+        };
+        self.files.iter().filter(|(_, f)| is_database(f)).map(|(p, f)| (p.clone(), with_history(f))).collect()
+    }
+
+    fn hide(&mut self, facts: &LayerFacts) {
+        for path in &facts.whiteouts {
+            self.remove(&self.resolve_parent(path));
+        }
+        for folder in &facts.opaque {
+            if folder.is_empty() {
+                *self = Self::default();
+            } else {
+                let below = format!("{}/", self.resolve(folder));
+                self.remove_below(&below);
+            }
+        }
+        self.files.retain(|path, _| !facts.covers.replaces(path));
+        self.symlinks.retain(|path, _| !facts.covers.replaces(path));
+        self.unresolved.retain(|path, _| !facts.covers.replaces(path));
+    }
+
+    fn remove(&mut self, path: &str) {
+        self.files.remove(path);
+        self.symlinks.remove(path);
+        self.unresolved.remove(path);
+        self.remove_below(&format!("{path}/"));
+    }
+
+    fn remove_below(&mut self, prefix: &str) {
+        remove_below(&mut self.files, prefix);
+        remove_below(&mut self.symlinks, prefix);
+        remove_below(&mut self.unresolved, prefix);
+    }
+
+    fn insert(
+        &mut self,
+        number: usize,
+        path: &str,
+        captured: Captured,
+        previous: &BTreeMap<String, Vec<(usize, Arc<[u8]>)>>,
+    ) {
+        let path = self.resolve_parent(path);
+        let earlier = previous.get(&path).cloned().unwrap_or_default();
+        self.files.insert(path, File { captured, layer: number, earlier });
+    }
+
+    /// `path` with the links in its folders followed; its own name stays.
+    fn resolve_parent(&self, path: &str) -> String {
+        match path.rsplit_once('/') {
+            Some((folder, name)) => {
+                let folder = self.resolve(folder);
+                if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+            }
+            None => path.to_owned(),
+        }
+    }
+
+    /// `path` with every link followed, inside the root. A loop ends where it is.
+    fn resolve(&self, path: &str) -> String {
+        let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+        let mut done: Vec<String> = Vec::new();
+        let mut hops = 0;
+        while let Some(part) = todo.pop() {
+            match part.as_str() {
+                "" | "." => continue,
+                ".." => {
+                    done.pop();
+                    continue;
+                }
+                _ => done.push(part),
+            }
+            let Some(target) = self.symlinks.get(&done.join("/")) else { continue };
+            hops += 1;
+            if hops > MAX_LINK_HOPS {
+                break;
+            }
+            done.pop();
+            if target.starts_with('/') {
+                done.clear();
+            }
+            todo.extend(target.split('/').rev().map(str::to_owned));
+        }
+        done.extend(todo.into_iter().rev());
+        normalise(&done.join("/"))
+    }
+
+    /// Real paths that links make well-known and that a scan by name alone has missed.
+    pub(super) fn missed(&self, aliases: &Aliases) -> Aliases {
+        let mut wanted = Aliases::new();
+        for known in WELL_KNOWN {
+            let real = self.resolve(known);
+            // What is a candidate under its real name was read already; a folder is taken as a whole.
+            let read_already = WELL_KNOWN.contains(&real.as_str())
+                || candidate(&real).is_some_and(|kind| candidate(known) == Some(kind));
+            if real != known && !read_already {
+                wanted.insert(real, known.to_owned());
+            }
+        }
+        for (link, target) in &self.unresolved {
+            wanted.insert(self.resolve_parent(target), link.clone());
+        }
+        wanted.retain(|real, _| !aliases.contains_key(real));
+        wanted
+    }
+
+    /// Everything that matters, under its well-known name, with the anomalies of links that lead nowhere.
+    pub(super) fn found(&self, layers: &[Layer], aliases: &Aliases) -> (Vec<FoundFile>, Vec<Anomaly>) {
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        let at = |number: usize| layers.get(number).cloned();
+        for (real, file) in &self.files {
+            let Some(layer) = at(file.layer) else { continue };
+            let path = well_known(real, aliases).into_owned();
+            seen.insert(real.clone());
+            let earlier = file.earlier.iter().filter_map(|(n, bytes)| Some((at(*n)?, Arc::clone(bytes)))).collect();
+            let Captured { kind, content } = file.captured.clone();
+            found.push(FoundFile { path, kind, content, layer, earlier });
+        }
+        self.os_release_behind_a_link(layers, &mut found);
+        let mut anomalies = Vec::new();
+        let mut dangling = |path: &str, target: &str| {
+            let detail = format!("links to {target}, which is not in the image");
+            anomalies.push(Anomaly { code: AnomalyCode::LinkUnresolved, path: path.to_owned(), layer: None, detail });
+        };
+        for (link, target) in &self.unresolved {
+            if !seen.contains(&self.resolve_parent(target)) {
+                dangling(link, target);
+            }
+        }
+        for known in WELL_KNOWN.into_iter().filter(|known| candidate(known).is_some()) {
+            let real = self.resolve(known);
+            if self.symlinks.contains_key(known) && !seen.contains(&real) {
+                dangling(known, &real);
+            }
+        }
+        (found, anomalies)
+    }
+
+    /// `etc/os-release` is nearly always a link to `usr/lib/os-release`, and may be one to elsewhere.
+    fn os_release_behind_a_link(&self, layers: &[Layer], found: &mut Vec<FoundFile>) {
+        let [first, _] = OS_RELEASE;
+        if found.iter().any(|f| f.path == first) {
+            return;
+        }
+        let Some(file) = self.files.get(&self.resolve(first)) else { return };
+        let Some(layer) = layers.get(file.layer).cloned() else { return };
+        let content = Arc::clone(&file.captured.content);
+        found.push(FoundFile {
+            path: first.to_owned(),
+            kind: Candidate::OsRelease,
+            content,
+            layer,
+            earlier: Vec::new(),
+        });
+    }
+}

@@ -1,0 +1,223 @@
+//! Reads what is attached to one node, from whichever layout holds it, and verifies each bundle.
+//!
+//! Order: referrers API, then the fallback tag; reading stops once every required predicate type has a verified
+//! attestation, unless everything is asked for. Annotations only decide what is fetched *first*, never what counts.
+//! A look-up that failed becomes a problem of the node, so that a verdict is never made better by it (I6).
+
+use std::collections::BTreeSet;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::io::AsyncReadExt;
+
+use crate::evidence::verdict::{AttestationOutcome, Format, NodeEvidence};
+use crate::evidence::{MAX_BUNDLE_BYTES, Moment, PredicateType, Refusal, TrustRoot, Unverified, verify};
+use crate::identity::ExpectedIdentities;
+use crate::oci::{Descriptor, Digest, DigestReference, Manifest, Repository, media_type};
+use crate::policy::{Reason, ReasonCode};
+use crate::registry::{ErrorKind, MAX_REFERRERS, ReferrersAnswer, Registry, RegistryError, fallback};
+
+/// Referrers of one node that are fetched at once; the registry client limits requests per host besides.
+const PARALLEL: usize = 8;
+
+/// The annotation by which cosign tells the predicate type of a referrer. Unsigned: a hint for the order only.
+const PREDICATE_TYPE_HINT: &str = "dev.sigstore.bundle.predicateType";
+
+/// Under which rules attestations count.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    pub trust_root: &'a TrustRoot,
+    pub expected: &'a ExpectedIdentities,
+    pub moment: Moment,
+}
+
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Until every required predicate type is there.
+    Enough,
+    /// All that its hint does not call something else. Who can write the registry can hide an attestation from this,
+    /// just as by deleting it.
+    Hinted,
+    /// Everything that can be found.
+    Everything,
+}
+
+/// What a failed look-up is called in reports.
+#[must_use]
+pub fn lookup_failure(error: &RegistryError) -> Reason {
+    let code = match error.kind {
+        ErrorKind::Unauthenticated => ReasonCode::Unauthenticated,
+        ErrorKind::Forbidden => ReasonCode::Forbidden,
+        ErrorKind::RateLimited | ErrorKind::Unavailable => ReasonCode::Unreachable,
+        ErrorKind::Contradiction => ReasonCode::DigestMismatch,
+        ErrorKind::Malformed | ErrorKind::Refused => ReasonCode::MalformedAnswer,
+        ErrorKind::Limit => ReasonCode::LimitExceeded,
+    };
+    Reason::new(code, error.to_string())
+}
+
+/// Adds to `node` the attestations about it until those of the `required` types are there. Returns the entries of the
+/// fallback index as far as it was read, so that a later write of ours keeps them.
+pub async fn gather(
+    registry: &dyn Registry,
+    repository: &Repository,
+    node: &mut NodeEvidence,
+    rules: Rules<'_>,
+    required: &[PredicateType],
+    depth: Depth,
+) -> Vec<Descriptor> {
+    let subject = node.digest().clone();
+    let mut gathering =
+        Gathering { registry, repository, subject, rules, required, depth, node, seen: BTreeSet::new() };
+    gathering.from_api().await;
+    if gathering.wants_more() { gathering.from_fallback().await } else { Vec::new() }
+}
+
+struct Gathering<'a> {
+    registry: &'a dyn Registry,
+    repository: &'a Repository,
+    subject: Digest,
+    rules: Rules<'a>,
+    required: &'a [PredicateType],
+    depth: Depth,
+    node: &'a mut NodeEvidence,
+    seen: BTreeSet<Digest>,
+}
+
+/// One referrer that was looked at: nothing of ours, an outcome, or a look-up that failed.
+enum Look {
+    Foreign,
+    Outcome(AttestationOutcome),
+    Failed(Reason),
+}
+
+impl Gathering<'_> {
+    fn wants_more(&self) -> bool {
+        self.depth == Depth::Everything || !self.node.has_all(self.required)
+    }
+
+    async fn from_api(&mut self) {
+        match self.registry.referrers(self.repository, &self.subject).await {
+            Ok(ReferrersAnswer::Supported(list)) => self.read(list).await,
+            Ok(ReferrersAnswer::Absent) => {}
+            Ok(ReferrersAnswer::Unclear { why }) => {
+                let message = format!("the referrers API of {} gave no usable answer: {why}", self.repository);
+                self.node.push_problem(Reason::new(ReasonCode::ReferrersUnclear, message));
+            }
+            Err(error) => self.node.push_problem(lookup_failure(&error)),
+        }
+    }
+
+    async fn from_fallback(&mut self) -> Vec<Descriptor> {
+        match fallback::read_fallback(self.registry, self.repository, &self.subject).await {
+            Ok(None) => Vec::new(),
+            Ok(Some(list)) => {
+                self.read(list.clone()).await;
+                list
+            }
+            Err(error) => {
+                self.node.push_problem(lookup_failure(&error));
+                Vec::new()
+            }
+        }
+    }
+
+    /// What the hints call required comes first; the rest only if that was not enough.
+    async fn read(&mut self, list: Vec<Descriptor>) {
+        let fresh: Vec<Descriptor> = list.into_iter().filter(|d| self.seen.insert(d.digest.clone())).collect();
+        if self.seen.len() > MAX_REFERRERS {
+            let message = format!("{} has more than {MAX_REFERRERS} referrers", self.subject);
+            self.node.push_problem(Reason::new(ReasonCode::TooManyReferrers, message));
+            return;
+        }
+        let (first, later): (Vec<_>, Vec<_>) = fresh.into_iter().partition(|d| self.hinted_as_required(d));
+        self.fetch(first).await;
+        if self.depth != Depth::Hinted && self.wants_more() {
+            self.fetch(later).await;
+        }
+    }
+
+    fn hinted_as_required(&self, descriptor: &Descriptor) -> bool {
+        match descriptor.annotations.get(PREDICATE_TYPE_HINT) {
+            Some(hint) => self.required.iter().any(|kind| kind.as_str() == hint),
+            None => true,
+        }
+    }
+
+    async fn fetch(&mut self, list: Vec<Descriptor>) {
+        let looks: Vec<Look> = {
+            let this = &*self;
+            stream::iter(list).map(|d| async move { this.look(&d.digest).await }).buffered(PARALLEL).collect().await
+        };
+        for look in looks {
+            match look {
+                Look::Foreign => {}
+                Look::Outcome(outcome) => self.node.push(outcome),
+                Look::Failed(reason) => self.node.push_problem(reason),
+            }
+        }
+    }
+
+    async fn look(&self, digest: &Digest) -> Look {
+        let reference = DigestReference { repository: self.repository.clone(), digest: digest.clone() };
+        let raw = match self.registry.manifest(&reference.into()).await {
+            Ok(Some(raw)) => raw,
+            // Listed, but gone: an index that lags behind a deletion.
+            Ok(None) => return Look::Foreign,
+            Err(error) => return failed(digest, &error),
+        };
+        let Ok(Manifest::Image(image)) = raw.parse() else { return Look::Foreign };
+        if image.subject.as_ref().is_none_or(|subject| subject.digest != self.subject) {
+            return Look::Foreign;
+        }
+        let [layer] = image.layers.as_slice() else { return Look::Foreign };
+        let is_bundle = |media_type: &str| media_type.starts_with("application/vnd.dev.sigstore.bundle");
+        if !is_bundle(&layer.media_type) && !is_bundle(image.effective_artifact_type()) {
+            return Look::Foreign;
+        }
+        if layer.media_type != media_type::SIGSTORE_BUNDLE {
+            let message = format!("expected a bundle of {}, found {:?}", media_type::SIGSTORE_BUNDLE, layer.media_type);
+            return refused(&layer.digest, Refusal::new(ReasonCode::BundleVersion, message));
+        }
+        self.bundle(layer).await
+    }
+
+    async fn bundle(&self, layer: &Descriptor) -> Look {
+        if layer.size > MAX_BUNDLE_BYTES as u64 {
+            let message = format!("the bundle has {} bytes, at most {MAX_BUNDLE_BYTES} are read", layer.size);
+            return refused(&layer.digest, Refusal::new(ReasonCode::BundleTooLarge, message));
+        }
+        let mut stream = match self.registry.blob(self.repository, layer).await {
+            Ok(Some(stream)) => stream,
+            Ok(None) => {
+                let message = format!("bundle {} is listed but not there", layer.digest);
+                return Look::Failed(Reason::new(ReasonCode::Unreachable, message));
+            }
+            Err(error) => return failed(&layer.digest, &error),
+        };
+        let mut bytes = Vec::new();
+        if let Err(error) = stream.read_to_end(&mut bytes).await {
+            return match RegistryError::of_io(&error) {
+                Some(inner) => failed(&layer.digest, inner),
+                None => Look::Failed(Reason::new(ReasonCode::Unreachable, error.to_string())),
+            };
+        }
+        let Rules { trust_root, expected, moment } = self.rules;
+        let result = Unverified::from_bytes(&bytes)
+            .and_then(|bundle| verify(&bundle, &self.subject, expected, trust_root, moment));
+        Look::Outcome(AttestationOutcome::of(layer.digest.clone(), Format::BundleV03, result))
+    }
+}
+
+/// Bytes that contradict their digest were looked at, and are wrong; anything else is a look that failed.
+fn failed(digest: &Digest, error: &RegistryError) -> Look {
+    match error.kind {
+        ErrorKind::Contradiction => refused(digest, Refusal::new(ReasonCode::DigestMismatch, error.to_string())),
+        _ => Look::Failed(lookup_failure(error)),
+    }
+}
+
+fn refused(bundle: &Digest, refusal: Refusal) -> Look {
+    Look::Outcome(AttestationOutcome::of(bundle.clone(), Format::BundleV03, Err(refusal)))
+}

@@ -1,0 +1,273 @@
+//! Step 5: statements for every node, signed together, uploaded and attached; what stands already is left alone.
+//!
+//! All statements are built before the first is signed, because VSA and record name the others by the digest of their
+//! DSSE payload. Submitting them together costs a log that publishes once a second one second, not twelve.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use serde_json::Value;
+
+use crate::evidence::predicates::same_content;
+use crate::evidence::predicates::sbom::content_digest;
+use crate::evidence::predicates::vsa::{ResourceDescriptor, VsaPredicate};
+use crate::evidence::predicates::vulnerability::VulnerabilityPredicate;
+use crate::evidence::{PredicateType, Statement};
+use crate::image::{ImageTree, Node, NodeKind};
+use crate::oci::{Descriptor, Digest, DigestReference};
+use crate::ops::gather::lookup_failure;
+use crate::ops::promote::prove::{Proof, Proofs};
+use crate::ops::promote::survey::Surveyed;
+use crate::ops::promote::{CandidateImage, Gate, Promotion, State, Stop};
+use crate::policy::{Reason, ReasonCode};
+use crate::promotion::Record;
+use crate::promotion::record::{ObservedTarget, RecordEvidence, RecordImage, RecordScanner};
+use crate::registry::attach::{AttachOptions, attach, bundle_manifest, upload_bundles};
+use crate::registry::{ErrorKind, RegistryError};
+use crate::sigstore::{SignedBundle, SigstoreError, SigstoreErrorKind};
+
+/// Who says that the gate was passed; the name of this program's verification, not of an installation.
+const VERIFIER: &str = "https://countersign.dev/gate";
+
+/// A statement to be signed, and the node it goes on.
+struct Pending {
+    image: usize,
+    subject: Descriptor,
+    statement: Statement,
+    bytes: Vec<u8>,
+}
+
+/// What one node carries in the end: attached already, or pending.
+#[derive(Debug, Clone)]
+struct Carried {
+    subject: Digest,
+    predicate_type: PredicateType,
+    payload: Digest,
+}
+
+/// The statements of one image of the release.
+struct Draft<'a> {
+    image: usize,
+    surveyed: &'a Surveyed,
+    pending: Vec<Pending>,
+    carried: Vec<Carried>,
+}
+
+impl Draft<'_> {
+    /// Adds a statement unless one with the same content stands already.
+    fn add(&mut self, node: &Descriptor, predicate_type: PredicateType, predicate: Value) {
+        let standing = self.surveyed.attached(&node.digest).find(|attached| {
+            *attached.predicate_type() == predicate_type
+                && same_content(&predicate_type, &attached.content().predicate, &predicate)
+        });
+        let payload = match standing {
+            Some(standing) => standing.payload_digest().clone(),
+            None => {
+                let statement = Statement::new(node.digest.clone(), predicate_type.clone(), predicate);
+                let bytes = statement.to_bytes();
+                let payload = Digest::of(&bytes);
+                self.pending.push(Pending { image: self.image, subject: node.clone(), statement, bytes });
+                payload
+            }
+        };
+        self.carried.push(Carried { subject: node.digest.clone(), predicate_type, payload });
+    }
+
+    /// SBOM and report of `subjects`, as a VSA names them.
+    fn inputs(&self, subjects: &[&Digest]) -> Vec<ResourceDescriptor> {
+        let of = self.carried.iter().filter(|c| subjects.contains(&&c.subject));
+        let kinds = [PredicateType::CYCLONEDX, PredicateType::VULNERABILITY];
+        let of = of.filter(|c| kinds.contains(&c.predicate_type));
+        of.filter_map(|c| ResourceDescriptor::new(c.predicate_type.as_str(), &c.payload)).collect()
+    }
+}
+
+impl Gate<'_> {
+    pub(in crate::ops::promote) async fn attest(
+        &self,
+        result: &mut Promotion,
+        trees: &[ImageTree],
+        proofs: &Proofs,
+        surveyed: &[Surveyed],
+    ) -> Result<(), Stop> {
+        self.ports.reporter.begin("attest");
+        let mut drafts = Vec::new();
+        for (i, ((image, tree), proofs)) in self.request.images.iter().zip(trees).zip(proofs).enumerate() {
+            let mut draft = Draft { image: i, surveyed: &surveyed[i], pending: Vec::new(), carried: Vec::new() };
+            self.draft_nodes(&mut draft, image, tree, proofs)?;
+            drafts.push(draft);
+        }
+        for (i, proofs) in proofs.iter().enumerate() {
+            self.draft_record(&mut drafts[i], &self.request.images[i], &trees[i], proofs)?;
+        }
+        let pending: Vec<Pending> = drafts.into_iter().flat_map(|draft| draft.pending).collect();
+        if pending.is_empty() {
+            self.step("attest", "everything stands already");
+            return Ok(());
+        }
+        let statements: Vec<Vec<u8>> = pending.iter().map(|p| p.bytes.clone()).collect();
+        let bundles = self.ports.signer.sign(&statements).await.map_err(|error| signing_failed(result, &error))?;
+        self.attach_all(&pending, &bundles, surveyed).await.map_err(|error| {
+            let state = if error.kind == ErrorKind::Contradiction { State::Refuted } else { State::Unknown };
+            result.stop(state, vec![lookup_failure(&error)])
+        })?;
+        self.step("attest", &format!("{} attestations signed and attached", bundles.len()));
+        Ok(())
+    }
+
+    /// SBOM and report on images, signature and VSA on index and images.
+    fn draft_nodes(
+        &self,
+        draft: &mut Draft<'_>,
+        image: &CandidateImage,
+        tree: &ImageTree,
+        proofs: &BTreeMap<Digest, Proof>,
+    ) -> Result<(), Stop> {
+        let policy = self.policy_digest(image)?;
+        let policy = ResourceDescriptor::new("https://countersign.dev/policy", &policy)
+            .ok_or_else(|| internal("the policy digest is not SHA-256"))?;
+        let mut nodes: Vec<&Node> = tree.nodes();
+        nodes.retain(|node| matches!(node.kind, NodeKind::Index | NodeKind::Image));
+        for node in nodes.iter().filter(|node| node.kind == NodeKind::Image) {
+            let proof = proofs.get(&node.descriptor.digest).ok_or_else(|| internal("an image without proof"))?;
+            let report = VulnerabilityPredicate::new(&proof.scan, content_digest(&proof.sbom), &self.request.run);
+            draft.add(&node.descriptor, PredicateType::CYCLONEDX, proof.sbom.clone());
+            draft.add(&node.descriptor, PredicateType::VULNERABILITY, report.to_value());
+        }
+        for node in nodes {
+            let reference = DigestReference {
+                repository: image.reference.repository.clone(),
+                digest: node.descriptor.digest.clone(),
+            };
+            let below: Vec<&Digest> = images_below(node).into_iter().map(|n| &n.descriptor.digest).collect();
+            let inputs = draft.inputs(&below);
+            let vsa = VsaPredicate::passed(VERIFIER, &reference, policy.clone(), inputs, (self.request.clock)());
+            draft.add(&node.descriptor, PredicateType::SIGNATURE, Value::Object(serde_json::Map::new()));
+            draft.add(&node.descriptor, PredicateType::VSA, vsa.to_value());
+        }
+        Ok(())
+    }
+
+    /// The promotion record on the released digest, made once per (release, digest).
+    fn draft_record(
+        &self,
+        draft: &mut Draft<'_>,
+        image: &CandidateImage,
+        tree: &ImageTree,
+        proofs: &BTreeMap<Digest, Proof>,
+    ) -> Result<(), Stop> {
+        let candidate = &self.request.candidate;
+        let images: Vec<RecordImage> = self.request.images.iter().map(|i| RecordImage {
+            repository: i.reference.repository.clone(),
+            digest: i.reference.digest.clone(),
+            tags: i.allowed.iter().map(|allowed| allowed.tag.clone()).collect(),
+        }).collect();
+        let scan = &proofs.values().next().ok_or_else(|| internal("no platform image"))?.scan;
+        let observed = draft.surveyed.plan.moves.iter().map(|line| ObservedTarget {
+            repository: line.repository.clone(),
+            tag: line.tag.clone(),
+            digest: line.from.clone(),
+        });
+        let record = Record {
+            version: candidate.version.clone(),
+            git: candidate.git.clone(),
+            images,
+            policy: self.policy_digest(image)?,
+            exceptions: Vec::new(),
+            scanner: RecordScanner {
+                digest: scan.scanner.digest.clone(),
+                database: scan.database.digest.clone(),
+                database_updated_at: scan.database.updated_at,
+            },
+            evidence: draft.carried.iter().map(|c| RecordEvidence {
+                subject: c.subject.clone(),
+                predicate_type: c.predicate_type.as_str().to_owned(),
+                payload: c.payload.clone(),
+            }).collect(),
+            observed: observed.collect(),
+        };
+        record.validate().map_err(|error| internal(error.to_string()))?;
+        let standing = draft.surveyed.attached(&tree.root.descriptor.digest).filter_map(|statement| {
+            let is_record = *statement.predicate_type() == PredicateType::PROMOTION;
+            is_record.then(|| Record::parse(statement.content().predicate.to_string().as_bytes()).ok())?
+        });
+        for standing in standing {
+            if same_authorisation(&standing, &record) {
+                return Ok(());
+            }
+        }
+        let value = serde_json::to_value(&record).map_err(|error| internal(error.to_string()))?;
+        draft.add(&tree.root.descriptor, PredicateType::PROMOTION, value);
+        Ok(())
+    }
+
+    /// Uploads and attaches, subjects concurrently; all referrers of one subject in one index update.
+    async fn attach_all(
+        &self,
+        pending: &[Pending],
+        bundles: &[SignedBundle],
+        surveyed: &[Surveyed],
+    ) -> Result<(), RegistryError> {
+        let mut groups: BTreeMap<(usize, Digest), Vec<(&Pending, &SignedBundle)>> = BTreeMap::new();
+        for (pending, bundle) in pending.iter().zip(bundles) {
+            groups.entry((pending.image, pending.subject.digest.clone())).or_default().push((pending, bundle));
+        }
+        let each = groups.into_iter().map(|((image, subject), group)| {
+            let known = surveyed[image].fallback.get(&subject).cloned().unwrap_or_default();
+            self.attach_group(image, group, known)
+        });
+        try_join_all(each).await.map(|_| ())
+    }
+
+    async fn attach_group(
+        &self,
+        image: usize,
+        group: Vec<(&Pending, &SignedBundle)>,
+        known: Vec<Descriptor>,
+    ) -> Result<(), RegistryError> {
+        let registry = self.ports.registry.as_ref();
+        let repository = &self.request.images[image].reference.repository;
+        let bytes: Vec<&[u8]> = group.iter().map(|(_, bundle)| bundle.bytes.as_slice()).collect();
+        let blobs = upload_bundles(registry, repository, &bytes).await?;
+        let created = (self.request.clock)();
+        let manifests: Vec<_> = group.iter().zip(&blobs).map(|((pending, _), blob)| {
+            bundle_manifest(blob, &pending.subject, pending.statement.predicate_type.as_str(), created)
+        }).collect();
+        let Some((first, _)) = group.first() else { return Ok(()) };
+        attach(registry, repository, &first.subject, &manifests, &known, &AttachOptions::default()).await?;
+        Ok(())
+    }
+}
+
+/// The images at and below a node.
+fn images_below(node: &Node) -> Vec<&Node> {
+    let mut found: Vec<&Node> = node.children.iter().flat_map(images_below).collect();
+    if node.kind == NodeKind::Image {
+        found.insert(0, node);
+    }
+    found
+}
+
+/// Same release, same digests, same tags, same policy: a second record would say nothing new.
+fn same_authorisation(a: &Record, b: &Record) -> bool {
+    a.version == b.version && a.git == b.git && a.images == b.images && a.policy == b.policy
+}
+
+fn internal(message: impl Into<String>) -> Stop {
+    Stop::Setup { code: "internal", message: message.into(), help: String::new() }
+}
+
+fn signing_failed(result: &mut Promotion, error: &SigstoreError) -> Stop {
+    let code = match error.kind() {
+        SigstoreErrorKind::Configuration => {
+            return Stop::Setup {
+                code: "sigstore",
+                message: error.to_string(),
+                help: "check --trust-root and --signing-config: countersign doctor".to_owned(),
+            };
+        }
+        SigstoreErrorKind::Unauthorized => ReasonCode::IdentityTokenRefused,
+        SigstoreErrorKind::Unavailable | SigstoreErrorKind::Rejected => ReasonCode::SigningFailed,
+    };
+    result.stop(State::Unknown, vec![Reason::new(code, error.to_string())])
+}

@@ -1,0 +1,177 @@
+//! `promote`: the seven steps, in this order and in no other.
+//!
+//! 1 expand, 2 SBOM, 3 scan, 4 decide, 5 attest, 6 read back, 7 promote. Everything before 5 only reads (I2); 7 takes an
+//! [`Approval`], which only evidence read back in 6, or an earlier run's evidence that verifies now, can make (I1). What
+//! could not be looked up stops the run as *unknown*; nothing is decided by a failed look-up (I6).
+
+mod attest;
+mod decide;
+mod moves;
+mod prove;
+mod read_back;
+mod result;
+mod survey;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::evidence::{TrustRoot, VerifiedEvidence};
+use crate::identity::ExpectedIdentities;
+use crate::oci::{DigestReference, Repository, Tag};
+use crate::ops::Reporter;
+use crate::policy::input::{Requirements, Settings};
+use crate::policy::PolicySet;
+use crate::promotion::plan::{Adoption, Ancestry, PlanOutcome};
+use crate::promotion::{AllowedTag, Approval, Candidate, ReleasePlan, approve};
+use crate::registry::Registry;
+use crate::scanner::Scanner;
+use crate::sigstore::{Clock, Signer};
+
+pub use result::{EvidenceFile, ImageResult, Promotion, State, Stop};
+
+/// Makes a registry client with empty caches, for the read-back.
+pub trait FreshRegistry: Send + Sync + Debug {
+    fn fresh(&self) -> Result<Arc<dyn Registry>, Stop>;
+}
+
+/// The edges a promotion needs.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    pub registry: Arc<dyn Registry>,
+    pub fresh: Arc<dyn FreshRegistry>,
+    pub signer: Arc<dyn Signer>,
+    pub scanner: Arc<dyn Scanner>,
+    pub reporter: Arc<dyn Reporter>,
+}
+
+/// One candidate with the tags it may carry.
+#[derive(Debug, Clone)]
+pub struct CandidateImage {
+    pub reference: DigestReference,
+    pub allowed: Vec<AllowedTag>,
+    pub require: Requirements,
+}
+
+/// Which foreign channel targets may be taken over.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Adopt {
+    #[default]
+    None,
+    /// Every target; the version comes from its label.
+    ByLabel,
+    Named(BTreeMap<Tag, crate::promotion::Version>),
+}
+
+/// What is to be promoted, under which rules.
+#[derive(Debug)]
+pub struct Request {
+    pub candidate: Candidate,
+    pub images: Vec<CandidateImage>,
+    pub identities: ExpectedIdentities,
+    pub trust_root: TrustRoot,
+    pub policy: PolicySet,
+    pub settings: Settings,
+    /// `https://github.com/OWNER/REPO`, where the configuration names one.
+    pub source_repository: Option<String>,
+    pub adopt: Adopt,
+    /// For branch tags that exist: is our commit a descendant? Filled by whoever knows the git history.
+    pub branches: BTreeMap<(Repository, Tag), Ancestry>,
+    /// Stop before the first write.
+    pub plan_only: bool,
+    /// URL of the CI run, or empty.
+    pub run: String,
+    pub clock: Clock,
+}
+
+/// Runs the gate. `Err` only where a set-up problem (exit 2) keeps it from starting or going on; every verdict about the
+/// release is a [`Promotion`].
+pub async fn promote(ports: &Ports, request: &Request) -> Result<Promotion, Stop> {
+    let gate = Gate { ports, request };
+    match gate.run().await {
+        Ok(promotion) => Ok(promotion),
+        Err(Stop::Result(promotion)) => Ok(*promotion),
+        Err(stop @ Stop::Setup { .. }) => Err(stop),
+    }
+}
+
+pub(in crate::ops::promote) struct Gate<'a> {
+    ports: &'a Ports,
+    request: &'a Request,
+}
+
+impl Gate<'_> {
+    async fn run(&self) -> Result<Promotion, Stop> {
+        let mut result = Promotion::new(self.request);
+        // 1 expand: all bytes hashed by us. Only manifests and configurations are read here.
+        let trees = self.expand(&mut result).await?;
+        // What is there already: tags, records, evidence of an earlier run.
+        let surveyed = self.survey(&mut result, &trees).await?;
+        let plan = ReleasePlan::new(surveyed.iter().map(|s| s.plan.clone()).collect());
+        result.set_plan(&plan);
+        self.stop_on_obstacles(&mut result, &plan)?;
+        if let Some(approval) = self.approve_earlier_run(&plan, &surveyed) {
+            if plan.outcome() == PlanOutcome::Unchanged {
+                return Ok(result.ended(State::Unchanged));
+            }
+            if !self.request.plan_only && self.still_fresh(&surveyed) {
+                self.step("evidence", "verified from an earlier run");
+                return self.promote_tags(result, &surveyed, approval).await;
+            }
+        }
+        // 2 SBOM, 3 scan
+        let proofs = self.prove(&mut result, &trees).await?;
+        // 4 decide
+        self.decide(&mut result, &trees, &proofs, &surveyed)?;
+        if self.request.plan_only {
+            return Ok(result.ended(State::Planned));
+        }
+        // 5 attest
+        self.attest(&mut result, &trees, &proofs, &surveyed).await?;
+        // 6 read back
+        let evidence = self.read_back(&mut result).await?;
+        // 7 promote
+        let approval = self.approve(&mut result, &plan, &evidence)?;
+        self.promote_tags(result, &surveyed, approval).await
+    }
+
+    fn approve(
+        &self,
+        result: &mut Promotion,
+        plan: &ReleasePlan,
+        evidence: &[VerifiedEvidence],
+    ) -> Result<Approval, Stop> {
+        approve(&self.request.candidate, plan, evidence, &self.request.identities).map_err(|error| {
+            let reason = crate::policy::Reason::new(crate::policy::ReasonCode::MissingAttestation, error.to_string());
+            result.stop(State::Refuted, vec![reason])
+        })
+    }
+
+    /// Evidence that an earlier run left complete, and that verifies now, is as good as ours.
+    fn approve_earlier_run(&self, plan: &ReleasePlan, surveyed: &[survey::Surveyed]) -> Option<Approval> {
+        let evidence: Option<Vec<VerifiedEvidence>> = surveyed.iter().map(|s| s.complete.clone()).collect();
+        approve(&self.request.candidate, plan, &evidence?, &self.request.identities).ok()
+    }
+
+    fn stop_on_obstacles(&self, result: &mut Promotion, plan: &ReleasePlan) -> Result<(), Stop> {
+        let state = match plan.outcome() {
+            PlanOutcome::Ready | PlanOutcome::Unchanged => return Ok(()),
+            PlanOutcome::Conflict => State::Conflict,
+            PlanOutcome::Denied => State::Denied,
+            PlanOutcome::Undecided => State::Unknown,
+        };
+        Err(result.stop(state, plan.obstacles()))
+    }
+
+    pub(in crate::ops::promote) fn step(&self, step: &str, outcome: &str) {
+        self.ports.reporter.done(step, outcome);
+    }
+
+    pub(in crate::ops::promote) fn adoption(&self, labels: BTreeMap<Tag, crate::promotion::Version>) -> Adoption {
+        match &self.request.adopt {
+            Adopt::None => Adoption::none(),
+            Adopt::ByLabel => Adoption::labelled(labels),
+            Adopt::Named(versions) => Adoption::named(versions.clone()),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Step 7: moves tags, and nothing but what an [`Approval`] allows. Version tags in every repository first, then
+//! channels, `latest` last; each with a look before and after, because no registry offers compare-and-swap.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use crate::oci::{Digest, DigestReference, RawManifest, Repository, Tag};
+use crate::ops::gather::lookup_failure;
+use crate::ops::promote::survey::Surveyed;
+use crate::ops::promote::{Gate, Promotion, State, Stop};
+use crate::policy::{Reason, ReasonCode};
+use crate::promotion::plan::{AfterList, next_after_list};
+use crate::promotion::{Approval, Phase, TagClass, TagMove};
+use crate::registry::{PutTarget, RegistryError};
+
+/// How long the previous digest may still be seen after a PUT before the outcome is *unknown* (product.md, "Tag writes").
+const STALE_READ_PATIENCE: Duration = Duration::from_secs(30);
+/// First pause between two looks at a tag; doubles up to two seconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Second looks at the tag list. Each moves a channel to a higher version, so real races end after one or two.
+const MAX_ROUNDS: usize = 10;
+
+/// How one tag ended.
+enum Moved {
+    Written,
+    /// It was there already.
+    InPlace,
+    /// It points to something else now: `found`.
+    Lost { found: Option<Digest> },
+}
+
+/// Why the moves stopped.
+enum Trouble {
+    Conflict(Reason),
+    Unknown(Reason),
+}
+
+impl From<RegistryError> for Trouble {
+    fn from(error: RegistryError) -> Self {
+        Self::Unknown(lookup_failure(&error))
+    }
+}
+
+impl Gate<'_> {
+    pub(in crate::ops::promote) async fn promote_tags(
+        &self,
+        mut result: Promotion,
+        surveyed: &[Surveyed],
+        approval: Approval,
+    ) -> Result<Promotion, Stop> {
+        self.ports.reporter.begin("promote");
+        let mut written = BTreeSet::new();
+        match self.all_phases(&approval, surveyed, &mut written).await {
+            Ok(()) => {
+                self.step("promote", &format!("{} tags written", written.len()));
+                Ok(result.ended(State::Promoted))
+            }
+            Err(trouble) => {
+                let (state, reason) = match trouble {
+                    Trouble::Conflict(reason) => (State::Conflict, reason),
+                    Trouble::Unknown(reason) if written.is_empty() => (State::Unknown, reason),
+                    Trouble::Unknown(reason) => (State::Incomplete, reason),
+                };
+                Err(result.stop(state, vec![reason]))
+            }
+        }
+    }
+
+    async fn all_phases(
+        &self,
+        approval: &Approval,
+        surveyed: &[Surveyed],
+        written: &mut BTreeSet<(Repository, Tag)>,
+    ) -> Result<(), Trouble> {
+        for phase in Phase::ALL {
+            let moves: Vec<TagMove> = approval.moves(phase).cloned().collect();
+            self.write_phase(&moves, written).await?;
+        }
+        let channels = written.iter().filter(|(_, tag)| is_channel(surveyed, tag)).cloned().collect();
+        self.until_stable(approval, channels, written).await
+    }
+
+    /// One phase, tags concurrently. The first trouble is reported after all of the phase have ended, so that no write
+    /// is left in flight.
+    async fn write_phase(
+        &self,
+        moves: &[TagMove],
+        written: &mut BTreeSet<(Repository, Tag)>,
+    ) -> Result<(), Trouble> {
+        let mut manifests: Vec<(DigestReference, RawManifest)> = Vec::new();
+        for line in moves {
+            let reference = DigestReference { repository: line.repository.clone(), digest: line.to.clone() };
+            if !manifests.iter().any(|(known, _)| *known == reference) {
+                let manifest = self.ports.registry.manifest(&reference.clone().into()).await?;
+                let gone = || Trouble::Unknown(Reason::new(ReasonCode::NotFound, format!("{reference} has gone")));
+                manifests.push((reference.clone(), manifest.ok_or_else(gone)?));
+            }
+        }
+        let each = moves.iter().map(|line| async {
+            let manifest = manifests.iter().find(|(r, _)| r.repository == line.repository && r.digest == line.to);
+            match manifest {
+                Some((_, manifest)) => (line, self.write(line, manifest).await),
+                None => (line, Ok(Moved::Lost { found: None })),
+            }
+        });
+        let mut trouble = None;
+        for (line, moved) in join_all(each).await {
+            match moved {
+                Ok(Moved::Written) => {
+                    written.insert((line.repository.clone(), line.tag.clone()));
+                }
+                Ok(Moved::InPlace) => {}
+                Ok(Moved::Lost { found }) => trouble = Some(lost(line, found.as_ref())),
+                Err(error) => trouble = trouble.or(Some(error)),
+            }
+        }
+        trouble.map_or(Ok(()), Err)
+    }
+
+    /// HEAD, PUT, HEAD.
+    async fn write(&self, line: &TagMove, manifest: &RawManifest) -> Result<Moved, Trouble> {
+        let registry = self.ports.registry.as_ref();
+        let now = registry.head(&line.repository, &line.tag).await?;
+        if now.as_ref() == Some(&line.to) {
+            return Ok(Moved::InPlace);
+        }
+        if now != line.from {
+            return Ok(Moved::Lost { found: now });
+        }
+        registry.put_manifest(&line.repository, &PutTarget::Tag(line.tag.clone()), manifest).await?;
+        self.confirm(line, &now).await
+    }
+
+    /// Looks until the tag shows what was written; the previous digest may be seen for a while.
+    async fn confirm(&self, line: &TagMove, before: &Option<Digest>) -> Result<Moved, Trouble> {
+        let started = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let seen = self.ports.registry.head(&line.repository, &line.tag).await?;
+            if seen.as_ref() == Some(&line.to) {
+                return Ok(Moved::Written);
+            }
+            if seen != *before {
+                return Ok(Moved::Lost { found: seen });
+            }
+            if started.elapsed() >= STALE_READ_PATIENCE {
+                let message = format!(
+                    "{}:{} was written but still shows the previous digest after {} s",
+                    line.repository,
+                    line.tag,
+                    STALE_READ_PATIENCE.as_secs()
+                );
+                return Err(Trouble::Unknown(Reason::new(ReasonCode::Unreachable, message)));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// The list is read again after the last channel; a higher version that appeared meanwhile gets its channels under
+    /// its own record, until nothing changes (I4).
+    async fn until_stable(
+        &self,
+        approval: &Approval,
+        channels: BTreeSet<(Repository, Tag)>,
+        written: &mut BTreeSet<(Repository, Tag)>,
+    ) -> Result<(), Trouble> {
+        if channels.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..MAX_ROUNDS {
+            let after = self.look_again(&channels).await;
+            if let Some(reason) = after.conflicts.first() {
+                return Err(Trouble::Conflict(reason.clone()));
+            }
+            if let Some(reason) = after.undecided.first() {
+                return Err(Trouble::Unknown(reason.clone()));
+            }
+            if after.moves.is_empty() {
+                return Ok(());
+            }
+            self.follow(approval, &after.moves, written).await?;
+        }
+        let message = format!("the tag list kept changing for {MAX_ROUNDS} rounds");
+        Err(Trouble::Unknown(Reason::new(ReasonCode::TagMoved, message)))
+    }
+
+    async fn look_again(&self, channels: &BTreeSet<(Repository, Tag)>) -> AfterList {
+        let mut all = AfterList::default();
+        for image in &self.request.images {
+            let repository = &image.reference.repository;
+            let ours: BTreeSet<Tag> =
+                channels.iter().filter(|(r, _)| r == repository).map(|(_, tag)| tag.clone()).collect();
+            if ours.is_empty() {
+                continue;
+            }
+            let mut input = self.look(image).await;
+            self.read_records(&mut input).await;
+            let after = next_after_list(&input, &ours);
+            all.moves.extend(after.moves);
+            all.conflicts.extend(after.conflicts);
+            all.undecided.extend(after.undecided);
+        }
+        all
+    }
+
+    async fn follow(
+        &self,
+        approval: &Approval,
+        moves: &[TagMove],
+        written: &mut BTreeSet<(Repository, Tag)>,
+    ) -> Result<(), Trouble> {
+        let unknown = |why: String| Trouble::Unknown(Reason::new(ReasonCode::TargetUnknown, why));
+        let references = moves
+            .iter()
+            .map(|line| DigestReference { repository: line.repository.clone(), digest: line.to.clone() })
+            .collect();
+        let records = self.verified_records(references).await.map_err(unknown)?;
+        let further = approval.follow(moves, &records).map_err(|error| unknown(error.to_string()))?;
+        for phase in Phase::ALL {
+            let moves: Vec<TagMove> = further.moves(phase).cloned().collect();
+            self.write_phase(&moves, written).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A write-once tag that somebody took is a conflict; a channel that somebody moved has to be decided again.
+fn lost(line: &TagMove, found: Option<&Digest>) -> Trouble {
+    let found = found.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+    let message = format!("{}:{} points to {found} now, not to {}", line.repository, line.tag, line.to);
+    let code = match line.class {
+        TagClass::Version | TagClass::Commit => ReasonCode::TagTaken,
+        TagClass::Channel(_) | TagClass::Branch | TagClass::PullRequest => ReasonCode::TagMoved,
+    };
+    Trouble::Conflict(Reason::new(code, message))
+}
+
+fn is_channel(surveyed: &[Surveyed], tag: &Tag) -> bool {
+    let mut lines = surveyed.iter().flat_map(|s| &s.plan.moves);
+    lines.any(|line| line.tag == *tag && matches!(line.class, TagClass::Channel(_)))
+}

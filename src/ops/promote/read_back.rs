@@ -1,0 +1,78 @@
+//! Step 6: everything is fetched again by a client with empty caches and verified as a stranger would.
+
+use futures_util::future::join_all;
+
+use crate::evidence::VerifiedEvidence;
+use crate::evidence::verdict::{Requirements, TreeVerdict, Verdict};
+use crate::oci::DigestReference;
+use crate::ops::gather::Depth;
+use crate::ops::promote::{Gate, Promotion, State, Stop};
+use crate::ops::tree;
+use crate::ops::verify::{fetch_root, gather_all};
+use crate::policy::Reason;
+use crate::registry::Registry;
+
+enum Refused {
+    Tree(Box<TreeVerdict>),
+    Root(Verdict, Vec<Reason>),
+}
+
+impl Gate<'_> {
+    pub(in crate::ops::promote) async fn read_back(
+        &self,
+        result: &mut Promotion,
+    ) -> Result<Vec<VerifiedEvidence>, Stop> {
+        self.ports.reporter.begin("read back");
+        let registry = self.ports.fresh.fresh()?;
+        let each = self.request.images.iter().map(|image| self.read_back_one(registry.as_ref(), &image.reference));
+        let mut evidence = Vec::new();
+        let mut failed: Vec<(State, Vec<Reason>)> = Vec::new();
+        for (i, read) in join_all(each).await.into_iter().enumerate() {
+            match read {
+                Ok(verified) => {
+                    result.images[i].tree = Some(verified.tree().clone());
+                    evidence.push(verified);
+                }
+                Err(Refused::Tree(tree)) => {
+                    failed.push((state(tree.verdict()), tree.reasons().to_vec()));
+                    result.images[i].tree = Some(*tree);
+                }
+                Err(Refused::Root(verdict, reasons)) => failed.push((state(verdict), reasons)),
+            }
+        }
+        if failed.is_empty() {
+            let attestations: usize = evidence.iter().map(|e| e.statements().count()).sum();
+            self.step("read back", &format!("{attestations} attestations verified"));
+            return Ok(evidence);
+        }
+        let refuted = failed.iter().any(|(state, _)| *state == State::Refuted);
+        let reasons = failed.into_iter().flat_map(|(_, reasons)| reasons).collect();
+        Err(result.stop(if refuted { State::Refuted } else { State::Unknown }, reasons))
+    }
+
+    async fn read_back_one(
+        &self,
+        registry: &dyn Registry,
+        reference: &DigestReference,
+    ) -> Result<VerifiedEvidence, Refused> {
+        let root = fetch_root(registry, &reference.clone().into())
+            .await
+            .map_err(|verification| Refused::Root(verification.verdict, verification.reasons))?;
+        let nodes = tree::read(registry, &reference.repository, &root).await;
+        let required = Requirements::of_promote(nodes[0].evidence.kind());
+        let rules = self.rules();
+        let (nodes, _) = gather_all(registry, &reference.repository, nodes, rules, &required, Depth::Enough).await;
+        let mut nodes = nodes.into_iter().map(|node| node.evidence);
+        let Some(root) = nodes.next() else {
+            return Err(Refused::Root(Verdict::Unknown, Vec::new()));
+        };
+        VerifiedEvidence::gather(reference.clone(), root, nodes.collect()).map_err(Refused::Tree)
+    }
+}
+
+fn state(verdict: Verdict) -> State {
+    match verdict {
+        Verdict::Refuted => State::Refuted,
+        Verdict::Unknown | Verdict::Verified => State::Unknown,
+    }
+}

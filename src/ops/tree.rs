@@ -1,0 +1,98 @@
+//! The nodes of a reference as evidence sees them: every manifest fetched and hashed, children concurrently.
+//!
+//! A missing child and bytes that contradict their digest are *refuted*, a child that cannot be read is *unknown*; the
+//! other children are still looked at. Limits: product.md, "Verdict rules".
+
+use futures_util::future::{BoxFuture, join_all};
+
+use crate::evidence::verdict::{NodeEvidence, NodeKind};
+use crate::oci::{Descriptor, DigestReference, Manifest, Platform, RawManifest, Repository, media_type};
+use crate::ops::gather::lookup_failure;
+use crate::policy::{Reason, ReasonCode};
+use crate::registry::{ErrorKind, Registry};
+
+/// Indexes within indexes deeper than this are not looked at.
+pub const MAX_INDEX_DEPTH: usize = 3;
+/// Children of one index beyond this are not looked at.
+pub const MAX_CHILDREN: usize = 256;
+
+/// A node with what is needed to write about it.
+#[derive(Debug, Clone)]
+pub struct TreeNode {
+    pub evidence: NodeEvidence,
+    pub descriptor: Descriptor,
+}
+
+/// The asked-for node first, then everything below it that needs evidence.
+pub async fn read(registry: &dyn Registry, repository: &Repository, root: &RawManifest) -> Vec<TreeNode> {
+    node(registry, repository, root.descriptor(), None, Ok(root.clone()), 1).await
+}
+
+fn node<'a>(
+    registry: &'a dyn Registry,
+    repository: &'a Repository,
+    descriptor: Descriptor,
+    platform: Option<Platform>,
+    manifest: Result<RawManifest, (bool, Reason)>,
+    depth: usize,
+) -> BoxFuture<'a, Vec<TreeNode>> {
+    Box::pin(async move {
+        let kind = if media_type::is_index(&descriptor.media_type) { NodeKind::Index } else { NodeKind::Image };
+        let digest = descriptor.digest.clone();
+        let wrong = |reason| NodeEvidence::contradicted(digest.clone(), kind, platform.clone(), reason);
+        let unread = |reason| NodeEvidence::unread(digest.clone(), kind, platform.clone(), reason);
+        let manifest = match manifest {
+            Ok(manifest) => manifest,
+            Err((refuted, reason)) => {
+                let evidence = if refuted { wrong(reason) } else { unread(reason) };
+                return vec![TreeNode { evidence, descriptor }];
+            }
+        };
+        let (mut evidence, parsed) = match (NodeEvidence::of(&manifest, platform.clone()), manifest.parse()) {
+            (Ok(evidence), Ok(parsed)) => (evidence, parsed),
+            (Err(error), _) | (_, Err(error)) => {
+                let evidence = wrong(Reason::new(ReasonCode::DigestMismatch, error.to_string()));
+                return vec![TreeNode { evidence, descriptor }];
+            }
+        };
+        let Manifest::Index(index) = parsed else { return vec![TreeNode { evidence, descriptor }] };
+        let wanted = |child: &&Descriptor| evidence.children().contains(&child.digest);
+        let children: Vec<Descriptor> = index.manifests.iter().filter(wanted).cloned().collect();
+        if depth > MAX_INDEX_DEPTH || children.len() > MAX_CHILDREN {
+            let message =
+                format!("{digest}: indexes nest at most {MAX_INDEX_DEPTH} deep with at most {MAX_CHILDREN} children");
+            evidence.push_problem(Reason::new(ReasonCode::LimitExceeded, message));
+            return vec![TreeNode { evidence, descriptor }];
+        }
+        let below = children.into_iter().map(|child| async move {
+            let fetched = fetch(registry, repository, &child).await;
+            let platform = child.platform.clone();
+            node(registry, repository, child, platform, fetched, depth + 1).await
+        });
+        let mut nodes = vec![TreeNode { evidence, descriptor }];
+        nodes.extend(join_all(below).await.into_iter().flatten());
+        nodes
+    })
+}
+
+/// A child's manifest, or whether its absence refutes the tree, and why.
+async fn fetch(
+    registry: &dyn Registry,
+    repository: &Repository,
+    child: &Descriptor,
+) -> Result<RawManifest, (bool, Reason)> {
+    let reference = DigestReference { repository: repository.clone(), digest: child.digest.clone() };
+    match registry.manifest(&reference.into()).await {
+        Ok(Some(manifest)) if manifest.bytes().len() as u64 == child.size => Ok(manifest),
+        Ok(Some(manifest)) => {
+            let found = manifest.bytes().len();
+            let message = format!("child {}: expected {} bytes, found {found}", child.digest, child.size);
+            Err((true, Reason::new(ReasonCode::DigestMismatch, message)))
+        }
+        Ok(None) => {
+            let message = format!("child {} is not in {repository}", child.digest);
+            Err((true, Reason::new(ReasonCode::ChildMissing, message)))
+        }
+        Err(error) => Err((error.kind == ErrorKind::Contradiction, lookup_failure(&error))),
+    }
+}

@@ -1,0 +1,97 @@
+//! `verify`: a reference and everything below it, looked at as a stranger would, with a three-valued verdict.
+
+use futures_util::future::join_all;
+
+use crate::evidence::verdict::{NodeEvidence, Requirements, TreeVerdict, Verdict, judge};
+use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository};
+use crate::ops::gather::{Depth, Rules, gather, lookup_failure};
+use crate::ops::tree::{self, TreeNode};
+use crate::policy::{Reason, ReasonCode};
+use crate::registry::{ErrorKind, Registry};
+
+/// What was found out about one reference.
+#[derive(Debug, Clone)]
+pub struct Verification {
+    pub reference: Reference,
+    /// `None` where the reference could not be resolved.
+    pub digest: Option<Digest>,
+    pub verdict: Verdict,
+    /// `None` where there was no manifest to start from.
+    pub tree: Option<TreeVerdict>,
+    pub reasons: Vec<Reason>,
+}
+
+impl Verification {
+    fn without_tree(reference: &Reference, digest: Option<Digest>, verdict: Verdict, reason: Reason) -> Self {
+        Self { reference: reference.clone(), digest, verdict, tree: None, reasons: vec![reason] }
+    }
+}
+
+/// Fetches the manifest behind `reference`, or says why there is nothing to verify.
+pub async fn fetch_root(registry: &dyn Registry, reference: &Reference) -> Result<RawManifest, Verification> {
+    let digest = match reference {
+        Reference::Digest(r) => Some(r.digest.clone()),
+        Reference::Tag(_) => None,
+    };
+    match registry.manifest(reference).await {
+        Ok(Some(manifest)) => Ok(manifest),
+        Ok(None) => {
+            let reason = Reason::new(ReasonCode::NotFound, format!("{reference} does not exist"));
+            Err(Verification::without_tree(reference, digest, Verdict::Unknown, reason))
+        }
+        Err(error) => {
+            let verdict = if error.kind == ErrorKind::Contradiction { Verdict::Refuted } else { Verdict::Unknown };
+            Err(Verification::without_tree(reference, digest, verdict, lookup_failure(&error)))
+        }
+    }
+}
+
+/// Resolves `reference` once and verifies the tree behind it; only the digest is used afterwards.
+pub async fn verify(
+    registry: &dyn Registry,
+    reference: &Reference,
+    rules: Rules<'_>,
+    required: &Requirements,
+    depth: Depth,
+) -> Verification {
+    let root = match fetch_root(registry, reference).await {
+        Ok(root) => root,
+        Err(verification) => return verification,
+    };
+    let nodes = tree::read(registry, reference.repository(), &root).await;
+    let (nodes, _) = gather_all(registry, reference.repository(), nodes, rules, required, depth).await;
+    let tree = judge_nodes(nodes, required);
+    Verification {
+        reference: reference.clone(),
+        digest: Some(root.digest().clone()),
+        verdict: tree.verdict(),
+        reasons: tree.reasons().to_vec(),
+        tree: Some(tree),
+    }
+}
+
+/// Reads the attestations of every node, nodes concurrently. The second value has each node's fallback entries.
+pub async fn gather_all(
+    registry: &dyn Registry,
+    repository: &Repository,
+    nodes: Vec<TreeNode>,
+    rules: Rules<'_>,
+    required: &Requirements,
+    depth: Depth,
+) -> (Vec<TreeNode>, Vec<Vec<Descriptor>>) {
+    let each = nodes.into_iter().enumerate().map(|(i, mut node)| async move {
+        let kind = node.evidence.kind();
+        let types = if i == 0 { required.of_root(kind) } else { required.of_child(kind) };
+        let fallback = gather(registry, repository, &mut node.evidence, rules, &types, depth).await;
+        (node, fallback)
+    });
+    join_all(each).await.into_iter().unzip()
+}
+
+/// The first node is the asked-for one.
+#[must_use]
+pub fn judge_nodes(nodes: Vec<TreeNode>, required: &Requirements) -> TreeVerdict {
+    let mut evidence: Vec<NodeEvidence> = nodes.into_iter().map(|node| node.evidence).collect();
+    let root = evidence.remove(0);
+    judge(root, evidence, required)
+}

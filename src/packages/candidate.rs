@@ -1,0 +1,214 @@
+//! Which files of an image matter, by path alone. Everything else streams past unread.
+//!
+//! Kinds whose database is not catalogued yet are candidates too: their presence must show as an anomaly, not as
+//! silence. Paths are normalised: no leading slash, no `.` or `..`.
+
+/// What a file is, as far as its path tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Candidate {
+    OsRelease,
+    DpkgStatus,
+    /// One stanza per file, as distroless images have them.
+    DpkgStatusPart,
+    /// `info/*.md5sums`: which files belong to a Debian package.
+    DpkgMd5sums,
+    ApkInstalled,
+    ApkRepositories,
+    /// A `package.json` at the root of a package under `node_modules`.
+    NpmPackage,
+    /// A database of a kind that is not catalogued.
+    Unsupported(Unsupported),
+}
+
+/// Kinds of databases that we see but do not read yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unsupported {
+    Rpm,
+    Opkg,
+    Pacman,
+    Portage,
+    Python,
+    Conda,
+    Gem,
+    Java,
+    Composer,
+    Dotnet,
+    GoBinary,
+    RustBinary,
+}
+
+impl Unsupported {
+    /// For people: what the anomaly says was found.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Rpm => "RPM database",
+            Self::Opkg => "opkg database",
+            Self::Pacman => "pacman database",
+            Self::Portage => "Portage database",
+            Self::Python => "Python packages",
+            Self::Conda => "conda packages",
+            Self::Gem => "Ruby gems",
+            Self::Java => "Java archives",
+            Self::Composer => "Composer packages",
+            Self::Dotnet => ".NET dependencies",
+            Self::GoBinary => "Go executables",
+            Self::RustBinary => "Rust executables with an audit section",
+        }
+    }
+}
+
+impl Candidate {
+    /// Largest file of this kind that is read into memory. The largest real ones we know stay below a quarter of it.
+    #[must_use]
+    pub fn max_bytes(self) -> u64 {
+        match self {
+            Self::DpkgStatus | Self::ApkInstalled => MAX_DATABASE_BYTES,
+            Self::DpkgMd5sums => MAX_MD5SUMS_BYTES,
+            Self::OsRelease | Self::ApkRepositories | Self::DpkgStatusPart | Self::NpmPackage => MAX_ENTRY_BYTES,
+            Self::Unsupported(_) => 0,
+        }
+    }
+}
+
+/// A whole OS database: a desktop with 3,000 packages has 4 MiB.
+pub const MAX_DATABASE_BYTES: u64 = 16 * 1024 * 1024;
+/// File list of one package: Debian's largest (texlive, linux headers) is about 2 MiB.
+pub const MAX_MD5SUMS_BYTES: u64 = 8 * 1024 * 1024;
+/// One entry: a `package.json`, a `status.d` stanza.
+pub const MAX_ENTRY_BYTES: u64 = 1024 * 1024;
+
+/// The files that identify the operating system, in the order in which they are asked.
+pub const OS_RELEASE: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
+
+/// Names that may be reached through symbolic links; `image` resolves them inside the root.
+pub const WELL_KNOWN: [&str; 9] = [
+    "etc/os-release",
+    "usr/lib/os-release",
+    "var/lib/dpkg",
+    "var/lib/dpkg/status",
+    "var/lib/dpkg/status.d",
+    "lib/apk/db",
+    "lib/apk/db/installed",
+    "usr/lib/apk/db",
+    "etc/apk/repositories",
+];
+
+/// What `path` is, or `None` for a file that does not matter.
+#[must_use]
+pub fn candidate(path: &str) -> Option<Candidate> {
+    os_candidate(path).or_else(|| language_candidate(path))
+}
+
+fn os_candidate(path: &str) -> Option<Candidate> {
+    match path {
+        "etc/os-release" | "usr/lib/os-release" => return Some(Candidate::OsRelease),
+        "var/lib/dpkg/status" => return Some(Candidate::DpkgStatus),
+        "lib/apk/db/installed" | "usr/lib/apk/db/installed" => return Some(Candidate::ApkInstalled),
+        "etc/apk/repositories" => return Some(Candidate::ApkRepositories),
+        "usr/lib/opkg/status" | "var/lib/opkg/status" | "opt/lib/opkg/status" => {
+            return Some(Candidate::Unsupported(Unsupported::Opkg));
+        }
+        "var/lib/rpmmanifest/container-manifest-2" => return Some(Candidate::Unsupported(Unsupported::Rpm)),
+        _ => {}
+    }
+    if let Some(rest) = path.strip_prefix("var/lib/dpkg/") {
+        let md5sums = rest.ends_with(".md5sums");
+        return match rest.split_once('/') {
+            Some(("status.d", _)) if !md5sums => Some(Candidate::DpkgStatusPart),
+            Some(("info" | "status.d", _)) if md5sums => Some(Candidate::DpkgMd5sums),
+            _ => None,
+        };
+    }
+    let below = |prefix: &str| path.strip_prefix(prefix);
+    if let Some(name) = ["var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/"].into_iter().find_map(below)
+        && matches!(name, "Packages" | "Packages.db" | "rpmdb.sqlite")
+    {
+        return Some(Candidate::Unsupported(Unsupported::Rpm));
+    }
+    if below("var/lib/pacman/local/").is_some_and(|rest| rest.ends_with("/desc")) {
+        return Some(Candidate::Unsupported(Unsupported::Pacman));
+    }
+    if below("var/db/pkg/").is_some_and(|rest| rest.ends_with("/CONTENTS")) {
+        return Some(Candidate::Unsupported(Unsupported::Portage));
+    }
+    None
+}
+
+fn language_candidate(path: &str) -> Option<Candidate> {
+    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let parent = folder.rsplit('/').next().unwrap_or_default();
+    let unsupported = |kind| Some(Candidate::Unsupported(kind));
+    match file {
+        "package.json" => return is_npm_root(folder).then_some(Candidate::NpmPackage),
+        "METADATA" if parent.ends_with(".dist-info") => return unsupported(Unsupported::Python),
+        "PKG-INFO" if parent.ends_with(".egg-info") || parent == "EGG-INFO" => return unsupported(Unsupported::Python),
+        "installed.json" if folder.ends_with("vendor/composer") => return unsupported(Unsupported::Composer),
+        _ => {}
+    }
+    let (stem, extension) = file.rsplit_once('.')?;
+    if stem.is_empty() {
+        return None;
+    }
+    match extension {
+        "egg-info" | "egg" => unsupported(Unsupported::Python),
+        "gemspec" if folder.split('/').any(|part| part == "specifications") => unsupported(Unsupported::Gem),
+        "jar" | "war" | "ear" | "par" => unsupported(Unsupported::Java),
+        "json" if stem.ends_with(".deps") => unsupported(Unsupported::Dotnet),
+        "json" if parent == "conda-meta" => unsupported(Unsupported::Conda),
+        _ => None,
+    }
+}
+
+/// `…/node_modules/name` or `…/node_modules/@scope/name`, counted from the last `node_modules`.
+fn is_npm_root(folder: &str) -> bool {
+    let Some(start) = folder.rfind("node_modules/") else { return false };
+    if start > 0 && !folder[..start].ends_with('/') {
+        return false;
+    }
+    let name = &folder[start + "node_modules/".len()..];
+    match name.strip_prefix('@') {
+        Some(scoped) => scoped.split('/').count() == 2,
+        None => !name.is_empty() && !name.contains('/'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_package_databases_are_candidates() {
+        use Candidate as C;
+        use Unsupported as U;
+        for (path, expect) in [
+            ("etc/os-release", Some(C::OsRelease)),
+            ("var/lib/dpkg/status", Some(C::DpkgStatus)),
+            ("var/lib/dpkg/status.d/base", Some(C::DpkgStatusPart)),
+            ("var/lib/dpkg/status.d/base.md5sums", Some(C::DpkgMd5sums)),
+            ("var/lib/dpkg/info/libc6:amd64.md5sums", Some(C::DpkgMd5sums)),
+            ("var/lib/dpkg/info/libc6:amd64.list", None),
+            ("var/lib/dpkg/status-old", None),
+            ("usr/lib/apk/db/installed", Some(C::ApkInstalled)),
+            ("app/node_modules/left-pad/package.json", Some(C::NpmPackage)),
+            ("node_modules/@babel/core/package.json", Some(C::NpmPackage)),
+            ("node_modules/a/node_modules/b/package.json", Some(C::NpmPackage)),
+            ("node_modules/a/test/package.json", None),
+            ("node_modules/@babel/package.json", None),
+            ("my_node_modules/a/package.json", None),
+            ("package.json", None),
+            ("usr/lib/python3/dist-packages/x-1.dist-info/METADATA", Some(C::Unsupported(U::Python))),
+            ("usr/lib/python3/dist-packages/x-1.egg-info", Some(C::Unsupported(U::Python))),
+            ("var/lib/gems/3/specifications/rack-1.gemspec", Some(C::Unsupported(U::Gem))),
+            ("opt/app.jar", Some(C::Unsupported(U::Java))),
+            ("app/vendor/composer/installed.json", Some(C::Unsupported(U::Composer))),
+            ("app/App.deps.json", Some(C::Unsupported(U::Dotnet))),
+            ("var/lib/rpm/rpmdb.sqlite", Some(C::Unsupported(U::Rpm))),
+            ("opt/conda/conda-meta/zlib-1.json", Some(C::Unsupported(U::Conda))),
+            (".jar", None),
+            ("usr/bin/nginx", None),
+        ] {
+            assert_eq!(candidate(path), expect, "{path}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! From the files of one squashed image to its inventory: operating system, packages, and what could not be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::oci::Digest;
+use crate::packages::candidate::{Candidate, Unsupported};
+use crate::packages::package::Layer;
+use crate::packages::{Anomaly, AnomalyCode, Os, Package, apk, dpkg, npm, os_release, purl};
+
+/// Anomalies of one code and file beyond this many become one line that counts them.
+pub const MAX_ANOMALIES_PER_FILE: usize = 20;
+
+/// A file of the squashed image that matters.
+#[derive(Debug, Clone)]
+pub struct FoundFile {
+    /// The well-known path, links resolved.
+    pub path: String,
+    pub kind: Candidate,
+    /// Empty for kinds that are only noticed.
+    pub content: Arc<[u8]>,
+    pub layer: Layer,
+    /// The same file in lower layers, lowest first: tells which layer brought a package.
+    pub earlier: Vec<(Layer, Arc<[u8]>)>,
+}
+
+/// Everything found in one image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Inventory {
+    pub os: Option<Os>,
+    /// Sorted, without duplicates.
+    pub packages: Vec<Package>,
+    /// Sorted.
+    pub anomalies: Vec<Anomaly>,
+}
+
+impl Inventory {
+    /// Was everything read that should have been?
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.anomalies.is_empty()
+    }
+}
+
+/// Catalogues `files`. `anomalies` are those that reading the layers already gave.
+#[must_use]
+pub fn inventory(files: &[FoundFile], anomalies: Vec<Anomaly>) -> Inventory {
+    let mut work = Work { anomalies, ..Work::default() };
+    for file in files {
+        work.database(file);
+    }
+    let lists = std::mem::take(&mut work.owned);
+    let owned = Owned::new(&lists);
+    for file in files {
+        work.language(file, &owned);
+    }
+    work.unsupported_anomalies();
+    let os = operating_system(files);
+    work.nameless(os.as_ref());
+    work.emptiness(os.as_ref());
+    work.packages.sort();
+    work.packages.dedup_by(|a, b| same(a, b));
+    work.anomalies.sort();
+    work.anomalies.dedup();
+    Inventory { os, packages: work.packages, anomalies: work.anomalies }
+}
+
+/// An OS package is the same wherever it is listed; a language package at another path is another one.
+fn same(a: &Package, b: &Package) -> bool {
+    let key = |p: &Package| (p.ecosystem, p.name.clone(), p.version.clone(), p.architecture.clone());
+    key(a) == key(b) && (a.ecosystem.is_os() || a.path == b.path)
+}
+
+#[derive(Default)]
+struct Work {
+    packages: Vec<Package>,
+    anomalies: Vec<Anomaly>,
+    owned: Vec<String>,
+    unsupported: BTreeMap<(Unsupported, Digest), Vec<String>>,
+}
+
+impl Work {
+    fn database(&mut self, file: &FoundFile) {
+        match file.kind {
+            Candidate::DpkgStatus | Candidate::DpkgStatusPart => {
+                let parsed = dpkg::parse(&file.path, &file.content);
+                let earlier = |bytes: &[u8]| dpkg::parse(&file.path, bytes).packages;
+                self.take(file, parsed, earlier);
+            }
+            Candidate::ApkInstalled => {
+                let installed = apk::parse(&file.path, &file.content);
+                self.owned.push(installed.owned);
+                let earlier = |bytes: &[u8]| apk::parse(&file.path, bytes).parsed.packages;
+                self.take(file, installed.parsed, earlier);
+            }
+            // Reduced to a list of paths when the layer was read.
+            Candidate::DpkgMd5sums => self.owned.push(String::from_utf8_lossy(&file.content).into_owned()),
+            Candidate::OsRelease | Candidate::ApkRepositories | Candidate::NpmPackage | Candidate::Unsupported(_) => {}
+        }
+    }
+
+    fn take(&mut self, file: &FoundFile, parsed: dpkg::Parsed, read: impl Fn(&[u8]) -> Vec<Package>) {
+        let mut first: BTreeMap<(String, String), &Layer> = BTreeMap::new();
+        for (layer, bytes) in &file.earlier {
+            for package in read(bytes) {
+                first.entry((package.name, package.version)).or_insert(layer);
+            }
+        }
+        self.unreadable(file, parsed.unreadable);
+        for mut package in parsed.packages {
+            let key = (package.name.clone(), package.version.clone());
+            package.layer = Some(first.get(&key).map_or_else(|| file.layer.clone(), |layer| (*layer).clone()));
+            self.packages.push(package);
+        }
+    }
+
+    fn unreadable(&mut self, file: &FoundFile, details: Vec<String>) {
+        let total = details.len();
+        let anomaly = |detail| Anomaly {
+            code: AnomalyCode::EntryUnreadable,
+            path: file.path.clone(),
+            layer: Some(file.layer.digest.clone()),
+            detail,
+        };
+        self.anomalies.extend(details.into_iter().take(MAX_ANOMALIES_PER_FILE).map(anomaly));
+        if total > MAX_ANOMALIES_PER_FILE {
+            self.anomalies.push(anomaly(format!("and {} more", total - MAX_ANOMALIES_PER_FILE)));
+        }
+    }
+
+    fn language(&mut self, file: &FoundFile, owned: &Owned<'_>) {
+        match file.kind {
+            Candidate::NpmPackage if !owned.has(&file.path) => match npm::parse(&file.path, &file.content) {
+                Ok(Some(package)) => self.packages.push(Package { layer: Some(file.layer.clone()), ..package }),
+                Ok(None) => {}
+                Err(why) => self.unreadable(file, vec![why]),
+            },
+            Candidate::Unsupported(kind) if !owned.has(&file.path) => {
+                self.unsupported.entry((kind, file.layer.digest.clone())).or_default().push(file.path.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// One line per kind and layer, so that a Python image does not give a thousand.
+    fn unsupported_anomalies(&mut self) {
+        for ((kind, layer), mut paths) in std::mem::take(&mut self.unsupported) {
+            paths.sort();
+            let more = match paths.len() {
+                1 => String::new(),
+                n => format!(" (and {} more)", n - 1),
+            };
+            self.anomalies.push(Anomaly {
+                code: AnomalyCode::DatabaseUnsupported,
+                path: paths.swap_remove(0),
+                layer: Some(layer),
+                detail: format!("{} are not catalogued yet{more}", kind.describe()),
+            });
+        }
+    }
+
+    /// What no purl can name, a scanner would pass over.
+    fn nameless(&mut self, os: Option<&Os>) {
+        let (named, nameless): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.packages).into_iter().partition(|p| purl::purl(p, os).is_some());
+        self.packages = named;
+        self.anomalies.extend(nameless.into_iter().map(|package| Anomaly {
+            code: AnomalyCode::EntryUnreadable,
+            path: package.path,
+            layer: package.layer.map(|layer| layer.digest),
+            detail: format!("no package URL can be made for {:?}", package.name),
+        }));
+    }
+
+    fn emptiness(&mut self, os: Option<&Os>) {
+        let whole = |code, detail: String| Anomaly { code, path: String::new(), layer: None, detail };
+        let has_os_packages = self.packages.iter().any(|p| p.ecosystem.is_os());
+        if let Some(os) = os.filter(|_| !has_os_packages) {
+            let detail = format!("{} {} without a single package", os.id, os.version);
+            self.anomalies.push(whole(AnomalyCode::OsWithoutPackages, detail));
+        }
+        if os.is_none() && has_os_packages {
+            let detail = "packages of an operating system, but no os-release that names it".to_owned();
+            self.anomalies.push(whole(AnomalyCode::OsUnknown, detail));
+        }
+        if self.packages.is_empty() {
+            self.anomalies.push(whole(AnomalyCode::NoComponents, "no package of any kind was found".to_owned()));
+        }
+    }
+}
+
+/// Files that belong to OS packages.
+struct Owned<'a>(BTreeSet<&'a str>);
+
+impl<'a> Owned<'a> {
+    fn new(lists: &'a [String]) -> Self {
+        Self(lists.iter().flat_map(|list| list.lines()).collect())
+    }
+
+    /// Package lists name `lib/x` where the merged tree has `usr/lib/x`.
+    fn has(&self, path: &str) -> bool {
+        self.0.contains(path) || path.strip_prefix("usr/").is_some_and(|rest| self.0.contains(rest))
+    }
+}
+
+fn operating_system(files: &[FoundFile]) -> Option<Os> {
+    let find = |path: &str| files.iter().find(|f| f.path == path);
+    let release = crate::packages::candidate::OS_RELEASE.into_iter().filter_map(find);
+    let mut os = release.filter_map(|file| os_release::parse(&file.content)).next()?;
+    let repository = find("etc/apk/repositories").and_then(|file| os_release::alpine_repository(&file.content));
+    // 3.19.1 of release 3.19 stays as it is; another stream replaces it, because advisories follow the stream.
+    if os.id == "alpine"
+        && let Some(stream) = repository
+        && os.version != stream
+        && !os.version.starts_with(&format!("{stream}."))
+    {
+        os.version = stream;
+    }
+    Some(os)
+}
+
+#[cfg(test)]
+#[path = "inventory_tests.rs"]
+mod tests;

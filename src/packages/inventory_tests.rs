@@ -1,0 +1,92 @@
+use super::*;
+
+fn layer(name: &str) -> Layer {
+    Layer { digest: Digest::of(name.as_bytes()), diff_id: Digest::of(format!("diff {name}").as_bytes()) }
+}
+
+fn file(path: &str, content: &str) -> FoundFile {
+    FoundFile {
+        path: path.to_owned(),
+        kind: crate::packages::candidate::candidate(path).unwrap(),
+        content: content.as_bytes().into(),
+        layer: layer("top"),
+        earlier: Vec::new(),
+    }
+}
+
+fn codes(inventory: &Inventory) -> Vec<AnomalyCode> {
+    inventory.anomalies.iter().map(|a| a.code).collect()
+}
+
+const DEBIAN: &str = "ID=debian\nVERSION_ID=\"12\"\n";
+
+#[test]
+fn a_package_belongs_to_the_layer_that_brought_its_version() {
+    let status = "Package: a\nVersion: 1\n\nPackage: b\nVersion: 2\n";
+    let mut found = file("var/lib/dpkg/status", status);
+    found.earlier = vec![(layer("base"), "Package: a\nVersion: 1\n\nPackage: b\nVersion: 1\n".as_bytes().into())];
+    let inventory = inventory(&[file("etc/os-release", DEBIAN), found], Vec::new());
+    let layers: Vec<_> = inventory.packages.iter().map(|p| p.layer.clone().unwrap()).collect();
+    assert_eq!(layers, [layer("base"), layer("top")]);
+    assert!(inventory.complete());
+}
+
+#[test]
+fn language_packages_owned_by_os_packages_are_dropped() {
+    let npm = r#"{"name":"npm","version":"1.0.0"}"#;
+    let files = [
+        file("etc/os-release", DEBIAN),
+        file("var/lib/dpkg/status", "Package: a\nVersion: 1\n"),
+        file("var/lib/dpkg/info/npm.md5sums", "usr/share/nodejs/node_modules/npm/package.json\nlib/x.jar\n"),
+        file("usr/share/nodejs/node_modules/npm/package.json", npm),
+        file("app/node_modules/npm/package.json", npm),
+        file("usr/lib/x.jar", ""),
+    ];
+    let inventory = inventory(&files, Vec::new());
+    let paths: Vec<_> = inventory.packages.iter().map(|p| p.path.as_str()).collect();
+    assert_eq!(paths, ["var/lib/dpkg/status", "app/node_modules/npm/package.json"]);
+    assert!(inventory.complete(), "{:?}", inventory.anomalies);
+}
+
+#[test]
+fn databases_that_are_not_catalogued_are_one_anomaly_per_kind_and_layer() {
+    let mut files: Vec<_> = (0..50).map(|i| file(&format!("usr/lib/python3/p{i}.dist-info/METADATA"), "")).collect();
+    files.push(file("opt/app.jar", ""));
+    files.push(file("etc/os-release", DEBIAN));
+    files.push(file("var/lib/dpkg/status", "Package: a\nVersion: 1\n"));
+    let inventory = inventory(&files, Vec::new());
+    assert_eq!(codes(&inventory), [AnomalyCode::DatabaseUnsupported; 2]);
+    assert!(inventory.anomalies[1].detail.ends_with("(and 49 more)"));
+}
+
+#[test]
+fn an_operating_system_without_packages_is_never_a_clean_image() {
+    assert_eq!(codes(&inventory(&[], Vec::new())), [AnomalyCode::NoComponents]);
+    let os_only = inventory(&[file("etc/os-release", DEBIAN)], Vec::new());
+    assert_eq!(codes(&os_only), [AnomalyCode::OsWithoutPackages, AnomalyCode::NoComponents]);
+    let no_os = inventory(&[file("var/lib/dpkg/status", "Package: a\nVersion: 1\n")], Vec::new());
+    assert_eq!(codes(&no_os), [AnomalyCode::OsUnknown]);
+}
+
+#[test]
+fn many_unreadable_entries_of_one_file_are_counted_not_listed() {
+    let status = "Package: a\n\n".repeat(100) + "Package: good\nVersion: 1\n";
+    let inventory = inventory(&[file("var/lib/dpkg/status", &status)], Vec::new());
+    assert_eq!(inventory.packages.len(), 1);
+    let unreadable = inventory.anomalies.iter().filter(|a| a.code == AnomalyCode::EntryUnreadable).count();
+    assert_eq!(unreadable, MAX_ANOMALIES_PER_FILE + 1);
+}
+
+#[test]
+fn the_alpine_stream_of_the_repositories_decides_the_release() {
+    let alpine = |version: &str, stream: &str| {
+        let files = [
+            file("etc/os-release", &format!("ID=alpine\nVERSION_ID={version}\n")),
+            file("etc/apk/repositories", &format!("https://example.com/alpine/{stream}/main\n")),
+        ];
+        inventory(&files, Vec::new()).os.unwrap().version
+    };
+    assert_eq!(alpine("3.19.1", "v3.19"), "3.19.1");
+    assert_eq!(alpine("3.19.1", "edge"), "edge");
+    assert_eq!(alpine("3.1.4", "v3.19"), "3.19");
+}

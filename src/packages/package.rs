@@ -1,0 +1,95 @@
+//! One installed package, and the operating system it may belong to.
+
+use crate::oci::Digest;
+use crate::packages::deb_version::DebVersion;
+
+/// Which package manager installed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ecosystem {
+    Dpkg,
+    Apk,
+    Npm,
+}
+
+impl Ecosystem {
+    /// Does the package belong to the operating system, as opposed to a language?
+    #[must_use]
+    pub fn is_os(self) -> bool {
+        match self {
+            Self::Dpkg | Self::Apk => true,
+            Self::Npm => false,
+        }
+    }
+}
+
+/// The source package that an OS package was built from; advisories are filed under its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    pub name: String,
+    /// The whole version, epoch included.
+    pub version: String,
+}
+
+/// Ordered by ecosystem, name, version, path: the order of the SBOM.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Package {
+    pub ecosystem: Ecosystem,
+    /// With the scope for npm: `@scope/name`.
+    pub name: String,
+    /// The whole version as the database has it, epoch included.
+    pub version: String,
+    pub architecture: Option<String>,
+    pub source: Option<Source>,
+    /// As written in the database: SPDX expression or free text.
+    pub licences: Vec<String>,
+    /// Who maintains the package (dpkg `Maintainer`, apk `m:`).
+    pub supplier: Option<String>,
+    /// Names (dpkg, apk) of packages this one needs, as far as the database says so.
+    pub depends: Vec<String>,
+    /// The file the entry was read from, without leading slash.
+    pub path: String,
+    /// The layer that first brought this package in this version.
+    pub layer: Option<Layer>,
+}
+
+/// Where in the image something was found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Layer {
+    /// As in the manifest.
+    pub digest: Digest,
+    /// Of the uncompressed layer.
+    pub diff_id: Digest,
+}
+
+impl Package {
+    /// Epoch, upstream version and revision; for other ecosystems than dpkg the version is one piece.
+    #[must_use]
+    pub fn version_parts(&self) -> DebVersion {
+        split_version(self.ecosystem, &self.version)
+    }
+
+    /// As [`Package::version_parts`], of the source package.
+    #[must_use]
+    pub fn source_parts(&self) -> Option<DebVersion> {
+        self.source.as_ref().map(|source| split_version(self.ecosystem, &source.version))
+    }
+}
+
+fn split_version(ecosystem: Ecosystem, version: &str) -> DebVersion {
+    let whole = || DebVersion { epoch: 0, upstream: version.to_owned(), revision: String::new() };
+    match ecosystem {
+        Ecosystem::Dpkg => version.parse().unwrap_or_else(|_| whole()),
+        Ecosystem::Apk | Ecosystem::Npm => whole(),
+    }
+}
+
+/// The operating system as `os-release` names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Os {
+    /// `ID`, for example `debian`.
+    pub id: String,
+    /// `VERSION_ID`; for Alpine the release of its package repository, where that differs (`edge`). May be empty.
+    pub version: String,
+    /// `PRETTY_NAME`.
+    pub name: Option<String>,
+}

@@ -1,0 +1,97 @@
+//! The Rego engine: Rego v1, strict built-in errors, bounded time, no network, no clock, no randomness.
+//!
+//! The crate is built without `http`, `net`, `time`, `uuid` and `opa-runtime`; `rand.intn` it always has, so modules that
+//! name it are refused.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::{Engine, Value};
+
+use crate::policy::PolicyError;
+
+/// A module's name and text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Module {
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+/// A rule that decides, in whatever package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct DecisionRule {
+    pub(super) path: String,
+    pub(super) denies: bool,
+}
+
+/// Longest evaluation: built-in rules take milliseconds, a user's quadratic rule over 5,000 findings takes seconds.
+const MAX_EVALUATION: Duration = Duration::from_secs(30);
+
+/// Steps between looks at the time.
+const CHECK_INTERVAL: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
+
+/// Always compiled into the engine, and never pure.
+const IMPURE: &str = "rand.intn";
+
+/// An engine with these modules and this input document.
+pub(super) fn load(modules: &[Module], input: &str) -> Result<Engine, PolicyError> {
+    let mut engine = parse(modules)?;
+    engine.set_strict_builtin_errors(true);
+    engine.set_execution_timer_config(ExecutionTimerConfig { limit: MAX_EVALUATION, check_interval: CHECK_INTERVAL });
+    engine
+        .set_input_json(input)
+        .map_err(|e| PolicyError::Parse { module: "input".to_owned(), message: e.to_string() })?;
+    Ok(engine)
+}
+
+/// Every `deny` and `warn` rule of `modules`, sorted, each once.
+pub(super) fn decision_rules(modules: &[Module]) -> Result<Vec<DecisionRule>, PolicyError> {
+    let engine = parse(modules)?;
+    let unreadable =
+        |module: &str, message: String| PolicyError::Parse { module: module.to_owned(), message: first_line(&message) };
+    let packages = engine.get_policy_package_components().map_err(|e| unreadable("package", e.to_string()))?;
+    let mut rules = Vec::new();
+    for package in packages {
+        let path: String = package.components.iter().map(|part| format!("[{part:?}]")).collect();
+        for (name, denies) in [("deny", true), ("warn", false)] {
+            let rule = format!("data{path}.{name}");
+            let file = &package.source_file;
+            let declared =
+                engine.has_declared_rule_rooted_at(file, &rule).map_err(|e| unreadable(file, e.to_string()))?;
+            if declared {
+                rules.push(DecisionRule { path: rule, denies });
+            }
+        }
+    }
+    rules.sort();
+    rules.dedup();
+    Ok(rules)
+}
+
+/// The value of one rule.
+pub(super) fn eval(engine: &mut Engine, rule: &str) -> Result<Value, PolicyError> {
+    engine
+        .eval_rule(rule.to_owned())
+        .map_err(|e| PolicyError::Evaluate { rule: rule.to_owned(), message: first_line(&e.to_string()) })
+}
+
+pub(super) fn parse(modules: &[Module]) -> Result<Engine, PolicyError> {
+    let mut engine = Engine::new();
+    for Module { name, text } in modules {
+        if text.contains(IMPURE) {
+            return Err(PolicyError::NotPure { module: name.clone(), builtin: IMPURE });
+        }
+        engine
+            .add_policy(name.clone(), text.clone())
+            .map_err(|e| PolicyError::Parse { module: name.clone(), message: first_line(&e.to_string()) })?;
+    }
+    Ok(engine)
+}
+
+/// The engine draws the place in the source over several lines; the line that says what is wrong comes last.
+fn first_line(message: &str) -> String {
+    let said = message.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
+    let place = message.lines().map(str::trim).find(|line| line.starts_with("-->")).unwrap_or_default();
+    format!("{} {}", said, place.trim_start_matches("-->").trim()).trim().to_owned()
+}

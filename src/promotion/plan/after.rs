@@ -1,0 +1,92 @@
+//! The second look: after the last channel was written, the list is read again, and a higher version that appeared
+//! meanwhile gets the channel under its own record. Repeated until stable, this makes interleaved promotes end alike
+//! (I4); it ends because every round moves a channel to a higher version only.
+
+use std::collections::BTreeSet;
+
+use crate::oci::Tag;
+use crate::policy::{Reason, ReasonCode};
+use crate::promotion::plan::decide::{Verdict, channel_version, highest_above};
+use crate::promotion::plan::{Action, PlanInput, TagMove, version_recorded};
+use crate::promotion::{AllowedTag, Scope, TagClass};
+
+/// What the second look comes to. All lists empty means stable.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AfterList {
+    /// Each `to` is ours or the digest of a higher version, whose verified record the approval needs.
+    pub moves: Vec<TagMove>,
+    pub conflicts: Vec<Reason>,
+    pub undecided: Vec<Reason>,
+}
+
+impl AfterList {
+    #[must_use]
+    pub fn is_stable(&self) -> bool {
+        self.moves.is_empty() && self.conflicts.is_empty() && self.undecided.is_empty()
+    }
+}
+
+/// Decides again for the channels that this run has written; `input` was read anew. Channels that this run skipped are
+/// left to the run that owns the higher version.
+#[must_use]
+pub fn next_after_list(input: &PlanInput, written: &BTreeSet<Tag>) -> AfterList {
+    let mut after = AfterList::default();
+    for allowed in input.allowed.iter().filter(|allowed| written.contains(&allowed.tag)) {
+        let TagClass::Channel(scope) = &allowed.class else { continue };
+        match look_again(input, allowed, scope) {
+            Ok(Some(line)) => after.moves.push(line),
+            Ok(None) => {}
+            Err(Verdict::Undecided(why)) => after.undecided.push(why),
+            Err(Verdict::Conflict(why) | Verdict::Skip(why)) => after.conflicts.push(why),
+            Err(Verdict::Act(_)) => {}
+        }
+    }
+    after.moves.sort_by_key(TagMove::phase);
+    after
+}
+
+fn look_again(input: &PlanInput, allowed: &AllowedTag, scope: &Scope) -> Result<Option<TagMove>, Verdict> {
+    let tag = &allowed.tag;
+    let Some(ours) = input.version.as_ref().filter(|version| scope.contains(version)) else { return Ok(None) };
+    let (version, to) = match highest_above(input, tag, scope, ours)? {
+        None => (ours.clone(), input.digest.clone()),
+        Some(higher) => match higher.digest {
+            Some(digest) => (higher.version, digest),
+            // An adopted tag without a record outranks us; there is nothing we may put.
+            None => return Ok(None),
+        },
+    };
+    let Some(from) = input.targets.get(tag) else {
+        let message = format!("cannot decide tag {tag}: it was not looked at again");
+        return Err(Verdict::Undecided(Reason::new(ReasonCode::TargetUnknown, message)));
+    };
+    if from.as_ref() == Some(&to) {
+        return Ok(None);
+    }
+    let action = match from {
+        None => Action::Create,
+        Some(from) => {
+            // A target that no record explains was written by someone else after us: not ours to overwrite.
+            let current = channel_version(input, tag, from).map_err(|verdict| moved_away(verdict, tag))?;
+            if current > version {
+                return Ok(None);
+            }
+            if current == version {
+                return Err(Verdict::Conflict(version_recorded(&version, &input.repository, &to, from)));
+            }
+            Action::Move
+        }
+    };
+    let (repository, class) = (input.repository.clone(), allowed.class.clone());
+    Ok(Some(TagMove { repository, tag: tag.clone(), class, action, from: from.clone(), to, why: None }))
+}
+
+fn moved_away(verdict: Verdict, tag: &Tag) -> Verdict {
+    match verdict {
+        Verdict::Conflict(why) => {
+            let message = format!("tag {tag} was moved after it was written: {}", why.message);
+            Verdict::Conflict(Reason::new(ReasonCode::TagMoved, message))
+        }
+        Verdict::Act(_) | Verdict::Skip(_) | Verdict::Undecided(_) => verdict,
+    }
+}

@@ -1,0 +1,32 @@
+//! What a registry was found not to offer, so that it is asked once: per registry and repository, for some minutes.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::oci::Repository;
+use crate::registry::http::limits::ABSENT_TTL;
+
+#[derive(Debug, Default)]
+pub(super) struct Capabilities {
+    without_referrers: Mutex<HashMap<Repository, Instant>>,
+}
+
+impl Capabilities {
+    /// The referrers API of this repository answered 404.
+    pub(super) fn referrers_absent(&self, repository: &Repository) {
+        let mut absent = self.without_referrers.lock().unwrap_or_else(PoisonError::into_inner);
+        absent.insert(repository.clone(), Instant::now());
+    }
+
+    /// The registry said that it lists a referrer: whatever it said before, ask it again.
+    pub(super) fn referrers_promised(&self, repository: &Repository) {
+        self.without_referrers.lock().unwrap_or_else(PoisonError::into_inner).remove(repository);
+    }
+
+    pub(super) fn is_without_referrers(&self, repository: &Repository) -> bool {
+        let absent = self.without_referrers.lock().unwrap_or_else(PoisonError::into_inner);
+        absent.get(repository).is_some_and(|since| since.elapsed() < ABSENT_TTL)
+    }
+}

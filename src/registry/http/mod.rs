@@ -1,0 +1,238 @@
+//! The registry port over HTTP (OCI distribution spec 1.1), on `reqwest` with rustls.
+//!
+//! Owns the protocol: addresses, authorisation, retries, redirects, paging, limits, and the verification of every byte
+//! while it is read. One file per noun; `exchange` is the only one that sends. Why not `oci-client`: docs/adr/0001.
+
+mod auth;
+mod blob;
+mod capability;
+mod challenge;
+mod clients;
+mod credentials;
+mod docker_config;
+mod endpoint;
+mod error_body;
+mod exchange;
+mod limiter;
+mod limits;
+mod link;
+mod manifest_io;
+mod options;
+mod realm;
+mod redirect;
+mod referrers;
+mod retry;
+mod retry_after;
+mod tag_list;
+mod token;
+mod upload;
+mod warning;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use tokio::time::Instant;
+
+pub use credentials::{CredentialOptions, ExplicitToken};
+pub use options::{HttpOptions, HttpSetupError};
+
+use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, TagReference};
+use crate::registry::http::auth::Auth;
+use crate::registry::http::capability::Capabilities;
+use crate::registry::http::clients::Clients;
+use crate::registry::http::endpoint::{Endpoint, is_loopback};
+use crate::registry::http::exchange::{Call, Exchange};
+use crate::registry::http::limiter::{Direction, Limiter};
+use crate::registry::http::limits::{MIN_UPLOAD_RATE, TAGS_PER_PAGE, UPLOAD_UNASKED_BYTES};
+use crate::registry::http::manifest_io::Head;
+use crate::registry::http::token::Scope;
+use crate::registry::http::upload::Uploads;
+use crate::registry::http::warning::Warnings;
+use crate::registry::{BlobStream, PutOutcome, PutTarget, ReferrersAnswer, Registry, RegistryError};
+
+/// A client for any number of registries. Caches (credentials, tokens, capabilities, uploads) live as long as it does; a new one
+/// starts empty.
+#[derive(Debug)]
+pub struct HttpRegistry {
+    exchange: Exchange,
+    capabilities: Capabilities,
+    uploads: Uploads,
+    plain_http: Vec<String>,
+    deadline: Duration,
+}
+
+impl HttpRegistry {
+    /// Opens no connection. Fails on an unreadable certificate authority or a realm that is not encrypted.
+    pub fn new(options: HttpOptions) -> Result<Self, HttpSetupError> {
+        for (registry, realm) in &options.realms {
+            if realm.scheme() != "https" && !is_loopback(realm) {
+                return Err(HttpSetupError::Realm { registry: registry.clone(), realm: realm.to_string() });
+            }
+        }
+        let exchange = Exchange {
+            clients: Clients::new(&options)?,
+            limiter: Limiter::new(options.reads_per_host, options.writes_per_host),
+            auth: Auth::new(options.credentials, options.realms),
+            warnings: Warnings::default(),
+            request_timeout: options.request_timeout,
+        };
+        let (plain_http, deadline) = (options.plain_http, options.deadline);
+        Ok(Self { exchange, capabilities: Capabilities::default(), uploads: Uploads::default(), plain_http, deadline })
+    }
+
+    /// What registries wanted people to know (`Warning` headers), each text once, in order of arrival.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.exchange.warnings.texts()
+    }
+
+    /// Where, as whom and until when: what the calls of one method have in common.
+    fn visit(
+        &self,
+        repository: &Repository,
+        direction: Direction,
+        operation: &'static str,
+    ) -> Result<Visit, RegistryError> {
+        let endpoint = Endpoint::of(repository, &self.plain_http)?;
+        let scope = match direction {
+            Direction::Read => Scope::pull(repository.path()),
+            Direction::Write => Scope::push(repository.path()),
+        };
+        let (repository, deadline) = (repository.clone(), Instant::now() + self.deadline);
+        Ok(Visit { subject: repository.to_string(), repository, endpoint, scope, direction, operation, deadline })
+    }
+}
+
+struct Visit {
+    repository: Repository,
+    endpoint: Endpoint,
+    scope: Scope,
+    direction: Direction,
+    operation: &'static str,
+    subject: String,
+    deadline: Instant,
+}
+
+impl Visit {
+    fn about(mut self, subject: impl std::fmt::Display) -> Self {
+        self.subject = subject.to_string();
+        self
+    }
+
+    /// Uploads get more time, by their size.
+    fn sending(mut self, bytes: usize) -> Self {
+        self.deadline += Duration::from_secs(bytes as u64 / MIN_UPLOAD_RATE);
+        self
+    }
+
+    /// A GET of `/v2/<name>/<tail>`, to be changed as needed.
+    fn call(&self, tail: &str) -> Call<'_> {
+        Call {
+            operation: self.operation,
+            subject: &self.subject,
+            endpoint: &self.endpoint,
+            scope: &self.scope,
+            method: Method::GET,
+            url: self.endpoint.url(&self.repository, tail),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            direction: self.direction,
+            deadline: self.deadline,
+        }
+    }
+}
+
+#[async_trait]
+impl Registry for HttpRegistry {
+    async fn head(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, RegistryError> {
+        let reference = TagReference { repository: repository.clone(), tag: tag.clone() };
+        let visit = self.visit(repository, Direction::Read, "HEAD manifest")?.about(&reference);
+        match manifest_io::head(&self.exchange, visit.call(&format!("manifests/{tag}"))).await? {
+            Head::Absent => Ok(None),
+            Head::Digest(digest) => Ok(Some(digest)),
+            Head::Silent => Ok(self.manifest(&reference.into()).await?.map(|manifest| manifest.digest().clone())),
+        }
+    }
+
+    async fn manifest(&self, reference: &Reference) -> Result<Option<RawManifest>, RegistryError> {
+        let visit = self.visit(reference.repository(), Direction::Read, "GET manifest")?.about(reference);
+        let tail = match reference {
+            Reference::Tag(reference) => format!("manifests/{}", reference.tag),
+            Reference::Digest(reference) => format!("manifests/{}", reference.digest),
+        };
+        manifest_io::get(&self.exchange, visit.call(&tail), reference).await
+    }
+
+    async fn put_manifest(
+        &self,
+        repository: &Repository,
+        target: &PutTarget,
+        manifest: &RawManifest,
+    ) -> Result<PutOutcome, RegistryError> {
+        let (subject, tail) = match target {
+            PutTarget::Digest => {
+                (format!("{repository}@{}", manifest.digest()), format!("manifests/{}", manifest.digest()))
+            }
+            PutTarget::Tag(tag) => (format!("{repository}:{tag}"), format!("manifests/{tag}")),
+        };
+        let visit = self.visit(repository, Direction::Write, "PUT manifest")?.about(subject);
+        let visit = visit.sending(manifest.bytes().len());
+        let outcome = manifest_io::put(&self.exchange, visit.call(&tail), manifest).await?;
+        if outcome.subject_handled {
+            self.capabilities.referrers_promised(repository);
+        }
+        Ok(outcome)
+    }
+
+    async fn blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+    ) -> Result<Option<BlobStream>, RegistryError> {
+        let subject = format!("{repository}@{}", descriptor.digest);
+        let visit = self.visit(repository, Direction::Read, "GET blob")?.about(subject);
+        let call = visit.call(&format!("blobs/{}", descriptor.digest));
+        blob::download(&self.exchange, call, descriptor).await
+    }
+
+    async fn put_blob(
+        &self,
+        repository: &Repository,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<Descriptor, RegistryError> {
+        let descriptor = Descriptor::of(media_type, bytes);
+        let subject = format!("{repository}@{}", descriptor.digest);
+        let visit = self.visit(repository, Direction::Write, "PUT blob")?.about(subject).sending(bytes.len());
+        let here = format!("blobs/{}", descriptor.digest);
+        let work = async {
+            if bytes.len() > UPLOAD_UNASKED_BYTES && upload::exists(&self.exchange, visit.call(&here)).await? {
+                return Ok(());
+            }
+            let (session, body) = (visit.call("blobs/uploads/"), Bytes::copy_from_slice(bytes));
+            upload::upload(&self.exchange, session, &descriptor.digest, body).await
+        };
+        self.uploads.once(repository, &descriptor.digest, work).await?;
+        Ok(descriptor)
+    }
+
+    async fn tags(&self, repository: &Repository) -> Result<Option<Vec<Tag>>, RegistryError> {
+        let visit = self.visit(repository, Direction::Read, "GET tags")?;
+        tag_list::list(&self.exchange, visit.call(&format!("tags/list?n={TAGS_PER_PAGE}"))).await
+    }
+
+    async fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<ReferrersAnswer, RegistryError> {
+        if self.capabilities.is_without_referrers(repository) {
+            return Ok(ReferrersAnswer::Absent);
+        }
+        let visit = self.visit(repository, Direction::Read, "GET referrers")?;
+        let visit = visit.about(format!("{repository}@{subject}"));
+        let answered = referrers::list(&self.exchange, visit.call(&format!("referrers/{subject}"))).await?;
+        if answered.answer == ReferrersAnswer::Absent && answered.repository_exists {
+            self.capabilities.referrers_absent(repository);
+        }
+        Ok(answered.answer)
+    }
+}

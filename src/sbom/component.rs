@@ -1,0 +1,145 @@
+//! One CycloneDX component per package, operating system and image, with the properties that Trivy reads.
+
+use cyclonedx_bom::external_models::uri::Purl;
+use cyclonedx_bom::models::component::{Classification, Component};
+use cyclonedx_bom::models::license::{License, LicenseChoice, Licenses};
+use cyclonedx_bom::models::organization::{OrganizationalContact, OrganizationalEntity};
+use cyclonedx_bom::models::property::{Properties, Property};
+use cyclonedx_bom::prelude::NormalizedString;
+use packageurl::PackageUrl;
+
+use crate::packages::deb_version::DebVersion;
+use crate::packages::{Anomaly, Ecosystem, Os, Package};
+use crate::sbom::{ANOMALY_PROPERTY, SbomSubject};
+
+/// Trivy's name space for properties.
+const TRIVY: &str = "aquasecurity:trivy:";
+
+fn property(name: &str, value: &str) -> Property {
+    Property::new(format!("{TRIVY}{name}"), value)
+}
+
+/// A purl whose text is already escaped; the crate's own constructor leaves `+` alone.
+fn escaped(purl: &str) -> Option<Purl> {
+    purl.parse().ok()
+}
+
+/// The image itself. Trivy reads name, purl and properties; GUAC needs type and purl.
+pub(super) fn root(subject: &SbomSubject, anomalies: &[Anomaly], bom_ref: &str) -> Component {
+    let name = subject.repository.as_ref().map_or_else(|| subject.digest.to_string(), ToString::to_string);
+    let mut component =
+        Component::new(Classification::Container, &name, &subject.digest.to_string(), Some(bom_ref.to_owned()));
+    component.purl = image_purl(subject).as_deref().and_then(escaped);
+    let mut properties = vec![property("SchemaVersion", "2"), property("ImageID", &subject.config.to_string())];
+    properties.extend(subject.diff_ids.iter().map(|id| property("DiffID", &id.to_string())));
+    if let Some(repository) = &subject.repository {
+        properties.push(property("RepoDigest", &format!("{repository}@{}", subject.digest)));
+    }
+    properties.push(property("Size", &subject.size.to_string()));
+    properties.extend(subject.labels.iter().map(|(key, value)| property(&format!("Labels:{key}"), value)));
+    properties.extend(anomalies.iter().map(|a| Property::new(ANOMALY_PROPERTY, &anomaly_text(a))));
+    component.properties = Some(Properties(properties));
+    component
+}
+
+fn anomaly_text(anomaly: &Anomaly) -> String {
+    let Anomaly { code, path, layer, detail } = anomaly;
+    let layer = layer.as_ref().map(|layer| format!(" in {}", layer.short())).unwrap_or_default();
+    let place = if path.is_empty() { String::new() } else { format!(" {path}") };
+    format!("{code}{place}{layer}: {detail}")
+}
+
+/// `pkg:oci/name@sha256%3A…?arch=amd64&repository_url=host/path/name`; none for an image without a repository.
+fn image_purl(subject: &SbomSubject) -> Option<String> {
+    let repository = subject.repository.as_ref()?;
+    let mut purl = PackageUrl::new("oci", repository.name().to_owned()).ok()?;
+    purl.with_version(subject.digest.to_string()).ok()?;
+    if let Some(platform) = &subject.platform {
+        purl.add_qualifier("arch", platform.architecture.clone()).ok()?;
+    }
+    purl.add_qualifier("repository_url", repository.to_string()).ok()?;
+    // Trivy and Syft escape the colon of the digest; both spellings mean the same.
+    Some(purl.to_string().replacen("@sha256:", "@sha256%3A", 1).replacen("@sha512:", "@sha512%3A", 1))
+}
+
+pub(super) fn operating_system(os: &Os, bom_ref: &str) -> Component {
+    let mut component = Component::new(Classification::OperatingSystem, &os.id, &os.version, Some(bom_ref.to_owned()));
+    component.description = os.name.as_deref().map(NormalizedString::new);
+    component.properties = Some(Properties(vec![property("Class", "os-pkgs"), property("Type", &os.id)]));
+    component
+}
+
+pub(super) fn library(package: &Package, os: Option<&Os>, purl: Option<&str>, bom_ref: &str) -> Component {
+    let (group, name) = match package.name.split_once('/') {
+        Some((scope, name)) if package.ecosystem == Ecosystem::Npm && scope.starts_with('@') => (Some(scope), name),
+        _ => (None, package.name.as_str()),
+    };
+    let mut component = Component::new(Classification::Library, name, &package.version, Some(bom_ref.to_owned()));
+    component.group = group.map(NormalizedString::new);
+    component.purl = purl.and_then(escaped);
+    component.supplier = package.supplier.as_deref().map(supplier);
+    component.licenses = licences(&package.licences);
+    component.properties = Some(Properties(properties(package, os)));
+    component
+}
+
+fn properties(package: &Package, os: Option<&Os>) -> Vec<Property> {
+    let mut list = Vec::new();
+    if !package.ecosystem.is_os() {
+        list.push(property("FilePath", &package.path));
+    }
+    if let Some(layer) = &package.layer {
+        list.push(property("LayerDiffID", &layer.diff_id.to_string()));
+        list.push(property("LayerDigest", &layer.digest.to_string()));
+    }
+    list.push(property("PkgID", &format!("{}@{}", package.name, package.version)));
+    list.push(property("PkgType", package_type(package.ecosystem, os)));
+    if let (Some(source), Some(parts)) = (&package.source, package.source_parts()) {
+        let DebVersion { epoch, upstream, revision } = parts;
+        if epoch > 0 {
+            list.push(property("SrcEpoch", &epoch.to_string()));
+        }
+        list.push(property("SrcName", &source.name));
+        if !revision.is_empty() {
+            list.push(property("SrcRelease", &revision));
+        }
+        list.push(property("SrcVersion", &upstream));
+    }
+    list
+}
+
+/// Trivy's name for the kind of package: the distribution's for its packages.
+fn package_type(ecosystem: Ecosystem, os: Option<&Os>) -> &str {
+    match (ecosystem, os) {
+        (Ecosystem::Dpkg | Ecosystem::Apk, Some(os)) => &os.id,
+        (Ecosystem::Dpkg, None) => "debian",
+        (Ecosystem::Apk, None) => "alpine",
+        (Ecosystem::Npm, _) => "node-pkg",
+    }
+}
+
+/// `Name <address>` as name and contact.
+fn supplier(text: &str) -> OrganizationalEntity {
+    let (name, address) = match text.split_once('<') {
+        Some((name, rest)) => (name.trim(), Some(rest.trim_end_matches('>').trim())),
+        None => (text.trim(), None),
+    };
+    let mut entity = OrganizationalEntity::new(name);
+    entity.contact = address.filter(|a| a.contains('@')).map(|a| vec![OrganizationalContact::new(name, Some(a))]);
+    entity
+}
+
+/// One SPDX expression, or a list of SPDX identifiers and names; the schema allows no mixture.
+fn licences(found: &[String]) -> Option<Licenses> {
+    let one = |text: &String| match spdx::license_id(text) {
+        Some(id) => LicenseChoice::License(License::license_id(id.name)),
+        None => LicenseChoice::License(License::named_license(text)),
+    };
+    match found {
+        [] => None,
+        [single] if spdx::license_id(single).is_none() && spdx::Expression::parse(single).is_ok() => {
+            Some(Licenses(vec![LicenseChoice::expression(single)]))
+        }
+        several => Some(Licenses(several.iter().map(one).collect())),
+    }
+}
