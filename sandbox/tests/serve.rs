@@ -52,6 +52,9 @@ fn serve_writes_its_folder_takes_a_sample_hands_out_tokens_and_ends_on_sigterm()
         let document = std::fs::read(exported(&env, name)).unwrap();
         assert!(serde_json::from_slice::<serde_json::Value>(&document).unwrap().is_object());
     }
+    for name in ["trivy.db", "metadata.json"] {
+        assert!(Path::new(&exported(&env, "TRIVY_DB")).join("db").join(name).exists(), "{name}");
+    }
     let repository = format!("{}/org/app", exported(&env, "REGISTRY"));
     let pushed = text(&sandbox(&["push-sample", &repository, "--sample", "alpine", "--tag", "v1"]).output().unwrap());
     let layout = folder.path().join("layout");

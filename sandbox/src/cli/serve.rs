@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use countersign_sandbox::registry::{Control, Options, Registry, Switch};
 use countersign_sandbox::sigstore::{self, Sigstore};
+use countersign_sandbox::trivy_db::ADVISORIES;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::say;
@@ -14,7 +15,7 @@ use super::say;
 /// `serve`
 #[derive(Debug, clap::Args)]
 pub(super) struct Serve {
-    /// Where to write env, `trusted_root.json` and `signing_config.json`; made if it is not there
+    /// Where to write env, `trusted_root.json`, `signing_config.json` and `trivy/`; made if it is not there
     #[arg(long)]
     dir: PathBuf,
     /// Port of the registry; 0 lets the system choose
@@ -55,6 +56,7 @@ impl Serve {
         let publication_interval = Duration::from_millis(self.publication_interval);
         let sigstore = Sigstore::start(sigstore::Options { publication_interval, ..Default::default() }).await?;
         sigstore.write_files(&dir)?;
+        super::trivy_db::published(&dir.join("trivy"), ADVISORIES, 0)?;
         write_env(&env_path, &exports(&dir, &registry, &control, &sigstore)?)?;
         say(&format!("ready: registry {}, env {}", registry.address(), env_path.display()))?;
         tokio::select! {
@@ -83,6 +85,7 @@ fn exports(dir: &Path, registry: &Registry, control: &Control, sigstore: &Sigsto
         ("CONTROL_URL", control.origin().to_owned()),
         ("TRUSTED_ROOT", dir.join("trusted_root.json").display().to_string()),
         ("SIGNING_CONFIG", dir.join("signing_config.json").display().to_string()),
+        ("TRIVY_DB", dir.join("trivy").display().to_string()),
         ("OIDC_URL", urls.oidc.clone()),
         ("EMAIL_ISSUER", sigstore.email_issuer().to_owned()),
         ("CI_ISSUER", sigstore.ci_issuer().to_owned()),
