@@ -29,9 +29,11 @@ refuses() { # REGEXP NAME COMMAND…: fails, and for the reason that its output 
 
 told() { # STATUS COMMAND…: what was run and the end of what it said, without tokens
   local status=$1; shift
-  echo "exit $status of $(printf '%q ' "$@" | sed -E 's/eyJ[A-Za-z0-9_.-]+/TOKEN/g' | cut -c1-400)"
-  tail -c 1500 "$work/err"
-  tail -c 600 "$work/out"
+  {
+    echo "exit $status of $(printf '%q ' "$@" | cut -c1-2000)"
+    tail -c 3000 "$work/err"
+    tail -c 1000 "$work/out"
+  } | sed -E 's/eyJ[A-Za-z0-9_.-]{20,}/TOKEN/g' | cut -c1-500
 }
 
 same() { # NAME EXPECTED FOUND
