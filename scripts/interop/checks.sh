@@ -14,13 +14,26 @@ check() { # NAME COMMAND…: exit 0
   exits 0 "$@"
 }
 
-exits() { # CODE NAME COMMAND…: exactly this exit code; `!0` means any but 0
+exits() { # CODE NAME COMMAND…: exactly this exit code
   local expected=$1 name=$2 status=0; shift 2
   "$@" >"$work/out" 2>"$work/err" || status=$?
-  if [ "$expected" = "$status" ] || { [ "$expected" = '!0' ] && [ "$status" -ne 0 ]; }; then pass "$name"; return; fi
-  fail "$name" "exit $status, expected $expected: $(printf '%q ' "$@" | sed -E 's/eyJ[A-Za-z0-9_.-]+/TOKEN/g' | cut -c1-400)
-$(tail -c 1500 "$work/err")
-$(tail -c 600 "$work/out")"
+  if [ "$expected" = "$status" ]; then pass "$name"; else fail "$name" "expected exit $expected: $(told "$status" "$@")"; fi
+}
+
+refuses() { # REGEXP NAME COMMAND…: fails, and for the reason that its output names
+  local reason=$1 name=$2 status=0; shift 2
+  "$@" >"$work/out" 2>"$work/err" || status=$?
+  if [ "$status" -ne 0 ] && tr '\n' ' ' <"$work/err" | tr -s ' ' | grep -qE "$reason"; then pass "$name"; return; fi
+  fail "$name" "expected a refusal that says /$reason/: $(told "$status" "$@")"
+}
+
+told() { # STATUS COMMAND…: what was run and the end of what it said, without tokens
+  local status=$1; shift
+  {
+    echo "exit $status of $(printf '%q ' "$@" | cut -c1-2000)"
+    tail -c 3000 "$work/err"
+    tail -c 1000 "$work/out"
+  } | sed -E 's/eyJ[A-Za-z0-9_.-]{20,}/TOKEN/g' | cut -c1-500
 }
 
 same() { # NAME EXPECTED FOUND

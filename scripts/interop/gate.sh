@@ -6,6 +6,7 @@ VERSION_TAGS="1 1.2 1.2.3 latest v1.2.3"
 COMMIT=0123456789abcdef0123456789abcdef01234567
 SIGNATURE=https://sigstore.dev/cosign/sign/v1
 VSA=https://slsa.dev/verification_summary/v1
+IDENTITY_DIFFERS="none of the expected identities matched"
 PROMOTION=https://countersign.dev/promotion/v1
 
 digest_of() { awk -v name="$1" '$1 == name { print $2 }' "$summary"; }   # index | linux/amd64 | linux/arm64
@@ -143,7 +144,7 @@ cosign_accepts() { # NAME REPOSITORY
     digest=$(digest_of "$node")
     check "$1: cosign verify $node" verify_with_cosign "$2@$digest"
     same "$1: cosign saw the signature of $node" true "$(jq -s --arg type "$SIGNATURE" 'flatten | any(.critical.type == $type)' "$work/out" 2>/dev/null)"
-    exits '!0' "$1: cosign refuses another identity on $node" \
+    refuses "$IDENTITY_DIFFERS" "$1: cosign refuses another identity on $node" \
       "$cosign" verify --trusted-root "$TRUSTED_ROOT" "${other_identity[@]}" "$2@$digest"
     check "$1: cosign verify-attestation VSA on $node" attested "$2@$digest" "$VSA"
     same "$1: the VSA of $node says PASSED" PASSED "$(jq -r .verificationResult "$work/out" 2>/dev/null)"

@@ -47,13 +47,13 @@ foreign_clients_use_the_sandbox() { # NAME
   sign=(-y --signing-config "$SIGNING_CONFIG" --trusted-root "$TRUSTED_ROOT" --identity-token "$(cat "$work/token")")
   check "$name: cosign signs with the sandbox" "$cosign" sign -r "${sign[@]}" "$repository@$digest"
   check "$name: cosign verifies that" verify_with_cosign "$repository@$digest"
-  exits '!0' "$name: cosign refuses another identity" "$cosign" verify --trusted-root "$TRUSTED_ROOT" "${other_identity[@]}" "$repository@$digest"
+  refuses "$IDENTITY_DIFFERS" "$name: cosign refuses another identity" "$cosign" verify --trusted-root "$TRUSTED_ROOT" "${other_identity[@]}" "$repository@$digest"
   client_trust_config "$TRUSTED_ROOT" "$SIGNING_CONFIG" >"$work/trust-config.json"
   fresh_token "$work/token"
   check "$name: sigstore-python signs a blob with the sandbox" blob_with_sigstore_python "$folder"
   check "$name: sigstore-python verifies it" \
     sigstore_verify "$work/trust-config.json" "$folder/blob.sigstore.json" "$folder/blob" releaser@example.com "$ISSUER_URL"
-  exits '!0' "$name: sigstore-python refuses another identity" \
+  refuses "$SANS_DIFFER" "$name: sigstore-python refuses another identity" \
     sigstore_verify "$work/trust-config.json" "$folder/blob.sigstore.json" "$folder/blob" somebody@example.com "$ISSUER_URL"
   check "$name: cosign verifies sigstore-python's bundle" "$cosign" verify-blob --bundle "$folder/blob.sigstore.json" \
     --trusted-root "$TRUSTED_ROOT" "${cosign_identity[@]}" "$folder/blob"

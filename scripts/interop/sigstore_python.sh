@@ -1,5 +1,7 @@
 # Sourced by run.sh: sigstore-python, a client that shares no code with cosign or with ours, verifies what we attached.
 
+SANS_DIFFER="SANs do not match"
+
 client_trust_config() { # TRUSTED-ROOT SIGNING-CONFIG: both in the one document that sigstore-python reads
   jq -n --slurpfile root "$1" --slurpfile signing "$2" \
     '{mediaType: "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json", trustedRoot: $root[0], signingConfig: $signing[0]}'
@@ -20,7 +22,7 @@ sigstore_python_accepts() { # NAME REPOSITORY: uses cosign_identity of as_person
       seen=$((seen + 1))
       check "$name: sigstore-python verifies $type on $node" sigstore_verify "$work/trust-config.json" "$bundle" "$digest" "$identity" "$issuer"
       [ "$type" = "$SIGNATURE" ] || continue
-      exits '!0' "$name: sigstore-python refuses another identity on $node" \
+      refuses "$SANS_DIFFER" "$name: sigstore-python refuses another identity on $node" \
         sigstore_verify "$work/trust-config.json" "$bundle" "$digest" "somebody@example.com" "$issuer"
     done <"$work/bundles.list"
   done
