@@ -303,7 +303,7 @@ fn text(promotion: &Promotion) -> String {
 /// Like Terraform's plan: a sign, the tag, what happens.
 fn plan_table(moves: &[TagMove]) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     for line in moves {
         let short = |d: &Option<crate::oci::Digest>| d.as_ref().map_or_else(|| "–".to_owned(), crate::oci::Digest::short);
         use crate::promotion::Action as A;

@@ -159,7 +159,7 @@ fn scan_text(subject: &Subject, scan: &Scan, reasons: &[Reason]) -> String {
     findings.sort_by(|a, b| (b.severity, &a.package, &a.id).cmp(&(a.severity, &b.package, &b.id)));
     if !findings.is_empty() {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(["severity", "id", "package", "installed", "fixed"]);
         for finding in findings {
             let fixed = finding.fixed.clone().unwrap_or_else(|| "–".to_owned());

@@ -40,6 +40,19 @@ impl GitHubExpectation {
     }
 }
 
+impl fmt::Display for GitHubExpectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.workflow {
+            Some(workflow) => f.write_str(&workflow.uri(&self.repository))?,
+            None => write!(f, "any workflow of {}", self.repository.uri())?,
+        }
+        match &self.git_ref {
+            Some(git_ref) => write!(f, "@{git_ref}"),
+            None => f.write_str("@any ref"),
+        }
+    }
+}
+
 /// `found` is `workflow@REF`, REF being a full git ref or a commit. Asking for that shape keeps a file called
 /// `gate.yml@x.yml` from passing as `gate.yml`.
 fn is_workflow_at_a_ref(found: &str, workflow: &str) -> bool {

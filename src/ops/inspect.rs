@@ -86,7 +86,7 @@ async fn inspected(registry: &dyn Registry, repository: &Repository, node: &Node
 async fn attached(registry: &dyn Registry, repository: &Repository, digest: &Digest) -> (Vec<Attached>, Vec<String>) {
     let mut found = Vec::new();
     let mut notes = Vec::new();
-    let mut add = |list: Vec<Descriptor>, place: &'static str, found: &mut Vec<Attached>| {
+    let add = |list: Vec<Descriptor>, place: &'static str, found: &mut Vec<Attached>| {
         for descriptor in list {
             if !found.iter().any(|known: &Attached| known.digest == descriptor.digest) {
                 let hint = descriptor.annotations.get("dev.sigstore.bundle.predicateType").cloned();
