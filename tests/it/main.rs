@@ -12,8 +12,6 @@ mod signing;
 mod attacks;
 /// Evidence of a whole release, from bundles to `VerifiedEvidence`.
 mod tree;
-/// The real Trivy and misbehaving ones, behind the launcher.
-mod scanner;
 /// The registry client over real HTTP, against the sandbox and, on demand, real registries.
 mod registry;
 /// Trees and layers of images, good and hostile.

@@ -194,3 +194,21 @@ async fn no_redirect_is_followed() {
     assert_eq!(error.kind(), SigstoreErrorKind::Rejected, "{error}");
     assert_eq!(sigstore.log().of(Service::Fulcio).len(), 1);
 }
+
+/// Against real services: `SIGNING_CONFIG`, `TRUSTED_ROOT`, `IDENTITY_TOKEN` (files), and `OUT`, a folder for the bundles
+/// and the digests they are about, so that cosign can be asked about them.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a running Fulcio, Rekor and timestamp authority: SIGNING_CONFIG, TRUSTED_ROOT, IDENTITY_TOKEN, OUT"]
+async fn real_services_sign_a_release() {
+    let path = |name: &str| std::path::PathBuf::from(std::env::var_os(name).expect(name));
+    let services = Services::from_file(&path("SIGNING_CONFIG")).unwrap();
+    let root = countersign::sigstore::load_trust_root(&path("TRUSTED_ROOT")).unwrap();
+    let signer = KeylessSigner::new(services, TokenSource::File(path("IDENTITY_TOKEN")), root, Arc::new(now)).unwrap();
+    let started = Instant::now();
+    let bundles = signer.sign(&statements(11)).await.unwrap();
+    eprintln!("11 statements signed in {:?}", started.elapsed());
+    for (i, bundle) in bundles.iter().enumerate() {
+        let name = statement(i).subject.hex().to_owned();
+        std::fs::write(path("OUT").join(format!("{name}.sigstore.json")), &bundle.bytes).unwrap();
+    }
+}
