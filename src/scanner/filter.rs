@@ -29,7 +29,7 @@ const OTHER_PROCESSES: &[i64] = &[
 /// The kernel's key store, where logins keep tokens.
 const KEYS: &[i64] = &[libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_request_key];
 
-/// Names spaces, mounts and other ways to rearrange the world.
+/// Namespaces, mounts and other ways to rearrange the world.
 const WORLD: &[i64] = &[
     libc::SYS_unshare,
     libc::SYS_setns,
