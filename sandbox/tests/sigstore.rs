@@ -1,6 +1,12 @@
 //! The sandbox's Sigstore against the Sigstore clients of another project: what it makes is accepted with every check
 //! on, and each switch makes them refuse.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests; the printed reasons are for whoever reads a failure"
+)]
+
 use countersign_sandbox::sigstore::{
     Authority, BundleOptions, CertificateOptions, Effect, LogOptions, Options, Sct, Service, Sigstore,
     TimestampOptions, When, Window,

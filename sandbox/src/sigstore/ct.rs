@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 use std::time::SystemTime;
 
-/// `entry_type` precert_entry.
+/// The TLS `entry_type` of `precert_entry`.
 const PRECERT_ENTRY: u16 = 1;
 /// SHA-256 with ECDSA in TLS's numbering.
 const SHA256_ECDSA: [u8; 2] = [4, 3];

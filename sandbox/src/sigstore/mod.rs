@@ -1,5 +1,5 @@
 //! A small Sigstore over loopback HTTP, true to the protocols: token issuers, Fulcio with a CT log, Rekor v2, a timestamp
-//! authority, and the two documents that point clients at them. Written against the specifications with RustCrypto, not
+//! authority, and the two documents that point clients at them. Written against the specifications with `RustCrypto`, not
 //! with any Sigstore client library, so that it can disagree with one. Every part also works without HTTP
 //! ([`Sigstore::issue`], [`Sigstore::sign_bundle`]) and can be told to misbehave ([`Faults`], the `…Options` types).
 

@@ -35,11 +35,11 @@ pub(super) struct Rekor {
     origin: String,
     interval: Duration,
     started: Instant,
-    state: Mutex<State_>,
+    tree: Mutex<Tree>,
 }
 
 #[derive(Debug, Default)]
-struct State_ {
+struct Tree {
     leaves: Vec<Hash>,
     bodies: Vec<Vec<u8>>,
     known: HashMap<Hash, usize>,
@@ -72,7 +72,7 @@ impl Rekor {
             origin: origin.to_owned(),
             interval,
             started: Instant::now(),
-            state: Mutex::default(),
+            tree: Mutex::default(),
         }
     }
 
@@ -113,8 +113,8 @@ impl Rekor {
 
     /// The newest signed checkpoint.
     pub(super) fn checkpoint(&self) -> String {
-        let state = self.lock();
-        self.sign(&state.leaves[..state.published], &LogOptions::default())
+        let tree = self.lock();
+        self.sign(&tree.leaves[..tree.published], &LogOptions::default())
     }
 
     /// How many entries are published.
@@ -124,31 +124,31 @@ impl Rekor {
 
     /// The published leaf hashes and bodies.
     pub(super) fn contents(&self) -> (Vec<Hash>, Vec<Vec<u8>>) {
-        let state = self.lock();
-        (state.leaves[..state.published].to_vec(), state.bodies[..state.published].to_vec())
+        let tree = self.lock();
+        (tree.leaves[..tree.published].to_vec(), tree.bodies[..tree.published].to_vec())
     }
 
     fn append(&self, entry: &Entry) -> Result<usize, Refusal> {
         let body = entry.canonical_body();
         let leaf = merkle::leaf_hash(&body);
-        let mut state = self.lock();
-        if let Some(index) = state.known.get(&leaf) {
+        let mut tree = self.lock();
+        if let Some(index) = tree.known.get(&leaf) {
             return Err(Refusal::Duplicate(*index));
         }
-        let index = state.leaves.len();
-        state.leaves.push(leaf);
-        state.bodies.push(body);
-        state.known.insert(leaf, index);
+        let index = tree.leaves.len();
+        tree.leaves.push(leaf);
+        tree.bodies.push(body);
+        tree.known.insert(leaf, index);
         Ok(index)
     }
 
     /// The first to ask after a tick publishes everything that is there.
     fn published_entry(&self, index: usize, options: &LogOptions) -> Value {
-        let mut state = self.lock();
-        if state.published <= index {
-            state.published = state.leaves.len();
+        let mut tree = self.lock();
+        if tree.published <= index {
+            tree.published = tree.leaves.len();
         }
-        let leaves = &state.leaves[..state.published];
+        let leaves = &tree.leaves[..tree.published];
         let mut hashes = merkle::inclusion_path(index, leaves);
         let mut root = merkle::root(leaves);
         let envelope = self.sign(leaves, options);
@@ -169,7 +169,7 @@ impl Rekor {
                 "hashes": hashes.iter().map(|h| b64(h)).collect::<Vec<_>>(),
                 "checkpoint": {"envelope": envelope},
             },
-            "canonicalizedBody": b64(&state.bodies[index]),
+            "canonicalizedBody": b64(&tree.bodies[index]),
         })
     }
 
@@ -180,8 +180,8 @@ impl Rekor {
         checkpoint::sign(origin, leaves.len() as u64, &merkle::root(leaves), hint, key)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State_> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Tree> {
+        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

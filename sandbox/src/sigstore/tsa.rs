@@ -1,4 +1,4 @@
-//! An RFC 3161 timestamp authority: SHA-256, ECDSA P-256, ESSCertIDv2. The response carries the certificate if asked.
+//! An RFC 3161 timestamp authority: SHA-256, ECDSA P-256, `ESSCertIDv2`. The response carries the certificate if asked.
 
 use super::{
     ca, certificate, clock,
