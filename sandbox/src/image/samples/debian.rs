@@ -59,7 +59,8 @@ pub(super) fn base(sample: &Sample, architecture: &str) -> LayerBuilder {
     {
         layer = layer.file(&format!("usr/lib/{triplet}/{library}"), elf(architecture, library));
     }
-    for (package, files) in FILES {
+    let installed = FILES.iter().filter(|(package, _)| has_zlib(sample) || *package != "zlib1g");
+    for (package, files) in installed {
         let list: String = files.iter().map(|(_, file)| format!("/{}\n", file.replace("TRIPLET", &triplet))).collect();
         let sums: String =
             files.iter().map(|(sum, f)| format!("{sum}  {}\n", f.replace("TRIPLET", &triplet))).collect();
@@ -71,11 +72,14 @@ pub(super) fn base(sample: &Sample, architecture: &str) -> LayerBuilder {
     layer
 }
 
+fn has_zlib(sample: &Sample) -> bool {
+    sample.vulnerable || sample.unfixed
+}
+
 fn status(sample: &Sample, architecture: &str) -> String {
     let (libxml2, openssl) =
         if sample.vulnerable { (LIBXML2_VULNERABLE, OPENSSL_VULNERABLE) } else { (LIBXML2_FIXED, OPENSSL_FIXED) };
-    let has_zlib = sample.vulnerable || sample.unfixed;
-    let entries = STATUS.split("\n\n").filter(|entry| has_zlib || !entry.starts_with("Package: zlib1g\n"));
+    let entries = STATUS.split("\n\n").filter(|entry| has_zlib(sample) || !entry.starts_with("Package: zlib1g\n"));
     let status = format!("{}\n", entries.collect::<Vec<_>>().join("\n\n").trim_end());
     status.replace("{{arch}}", architecture).replace("{{libxml2}}", libxml2).replace("{{openssl}}", openssl)
 }
