@@ -17,6 +17,9 @@ struct Choice {
     /// With packages that have known vulnerabilities
     #[arg(long)]
     vulnerable: bool,
+    /// With zlib1g, which has a critical vulnerability that Debian 12 will not fix
+    #[arg(long)]
+    unfixed: bool,
     /// Label org.opencontainers.image.source
     #[arg(long)]
     source: Option<String>,
@@ -55,8 +58,8 @@ pub(super) struct PushSample {
 
 impl Choice {
     fn build(self) -> Result<Index> {
-        let Self { sample, vulnerable, source, revision, image_version } = self;
-        Sample { vulnerable, source, revision, version: image_version }.named(&sample)
+        let Self { sample, vulnerable, unfixed, source, revision, image_version } = self;
+        Sample { vulnerable, unfixed, source, revision, version: image_version }.named(&sample)
     }
 }
 

@@ -14,7 +14,7 @@ pub const LIBXML2_FIXED: &str = "2.9.14+dfsg-1.3~deb12u5";
 pub const OPENSSL_VULNERABLE: &str = "3.0.11-1~deb12u2";
 /// openssl in the fixed sample.
 pub const OPENSSL_FIXED: &str = "3.0.22-1~deb12u2";
-/// zlib1g in both, with the source package `zlib`.
+/// zlib1g in vulnerable and unfixed samples, with the source package `zlib`.
 pub const ZLIB: &str = "1:1.2.13.dfsg-1";
 
 pub(super) const OS_RELEASE: &str = r#"PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
@@ -35,10 +35,10 @@ pub(super) fn layers(sample: &Sample, architecture: &str) -> Vec<LayerBuilder> {
         .directory("app")
         .file_with_mode("app/run", format!("#!/bin/sh\necho app {version} on {architecture}\n"), 0o755)
         .whiteout("var/cache/apt/archives/partial");
-    vec![base(sample.vulnerable, architecture), application]
+    vec![base(sample, architecture), application]
 }
 
-pub(super) fn base(vulnerable: bool, architecture: &str) -> LayerBuilder {
+pub(super) fn base(sample: &Sample, architecture: &str) -> LayerBuilder {
     let triplet = format!("{}-linux-gnu", machine(architecture));
     let mut layer = LayerBuilder::default()
         .directory("etc")
@@ -52,14 +52,15 @@ pub(super) fn base(vulnerable: bool, architecture: &str) -> LayerBuilder {
         .file_with_mode("usr/bin/openssl", elf(architecture, "openssl"), 0o755)
         .file_with_mode("usr/bin/perl", elf(architecture, "perl"), 0o755)
         .hard_link("usr/bin/perl5.36.0", "usr/bin/perl")
-        .file("var/lib/dpkg/status", status(vulnerable, architecture))
+        .file("var/lib/dpkg/status", status(sample, architecture))
         .file("var/cache/apt/archives/partial", "");
     for library in
         ["libc.so.6", "libz.so.1.2.13", "libssl.so.3", "libcrypto.so.3", "libxml2.so.2.9.14", "liblzma.so.5.4.1"]
     {
         layer = layer.file(&format!("usr/lib/{triplet}/{library}"), elf(architecture, library));
     }
-    for (package, files) in FILES {
+    let installed = FILES.iter().filter(|(package, _)| has_zlib(sample) || *package != "zlib1g");
+    for (package, files) in installed {
         let list: String = files.iter().map(|(_, file)| format!("/{}\n", file.replace("TRIPLET", &triplet))).collect();
         let sums: String =
             files.iter().map(|(sum, f)| format!("{sum}  {}\n", f.replace("TRIPLET", &triplet))).collect();
@@ -71,10 +72,16 @@ pub(super) fn base(vulnerable: bool, architecture: &str) -> LayerBuilder {
     layer
 }
 
-fn status(vulnerable: bool, architecture: &str) -> String {
+fn has_zlib(sample: &Sample) -> bool {
+    sample.vulnerable || sample.unfixed
+}
+
+fn status(sample: &Sample, architecture: &str) -> String {
     let (libxml2, openssl) =
-        if vulnerable { (LIBXML2_VULNERABLE, OPENSSL_VULNERABLE) } else { (LIBXML2_FIXED, OPENSSL_FIXED) };
-    STATUS.replace("{{arch}}", architecture).replace("{{libxml2}}", libxml2).replace("{{openssl}}", openssl)
+        if sample.vulnerable { (LIBXML2_VULNERABLE, OPENSSL_VULNERABLE) } else { (LIBXML2_FIXED, OPENSSL_FIXED) };
+    let entries = STATUS.split("\n\n").filter(|entry| has_zlib(sample) || !entry.starts_with("Package: zlib1g\n"));
+    let status = format!("{}\n", entries.collect::<Vec<_>>().join("\n\n").trim_end());
+    status.replace("{{arch}}", architecture).replace("{{libxml2}}", libxml2).replace("{{openssl}}", openssl)
 }
 
 /// Real sums of amd64 files, one or two a package; the files themselves are stand-ins.

@@ -23,6 +23,8 @@ pub const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 pub struct Sample {
     /// With old packages that have known vulnerabilities, or with the fixed ones.
     pub vulnerable: bool,
+    /// With zlib1g, which has a critical vulnerability that Debian 12 will not fix; vulnerable samples always have it.
+    pub unfixed: bool,
     /// Label `org.opencontainers.image.source`.
     pub source: Option<String>,
     /// Label `org.opencontainers.image.revision`.
@@ -53,7 +55,7 @@ impl Sample {
         self
     }
 
-    /// A Debian 12 image with 14 packages.
+    /// A Debian 12 image with 14 packages; 13 where there is nothing to find.
     ///
     /// # Errors
     /// When a layer cannot be built.

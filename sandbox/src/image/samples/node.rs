@@ -36,5 +36,6 @@ pub(super) fn layers(sample: &Sample, architecture: &str) -> Vec<LayerBuilder> {
             .file(&format!("app/node_modules/{name}/package.json"), format!("{manifest:#}\n"))
             .file(&format!("app/node_modules/{name}/index.js"), format!("exports.VERSION = '{version}'\n"));
     }
-    vec![debian::base(false, architecture), application]
+    let base = Sample { unfixed: sample.unfixed, ..Sample::fixed() };
+    vec![debian::base(&base, architecture), application]
 }
