@@ -31,16 +31,17 @@ tolerated(finding) if {
 	finding.fixed == null
 }
 
-# Each finding once, with every platform that has it.
+# Each finding once; message names every platform that has it.
 findings contains finding if {
 	some image in input.images
 	some found in image.scan.findings
-	finding := object.union(key(found), {"platforms": platforms[key(found)]})
+	finding := key(found)
 }
 
-platforms[key(found)] contains image.platform if {
+platforms[finding] contains image.platform if {
 	some image in input.images
 	some found in image.scan.findings
+	finding := key(found)
 }
 
 key(found) := {
@@ -57,7 +58,7 @@ message(finding) := sprintf("%s (%s) in %s %s, %s, on %s", [
 	finding["package"],
 	finding.installed,
 	fix(finding),
-	concat(", ", sort(finding.platforms)),
+	concat(", ", sort(platforms[finding])),
 ])
 
 fix(finding) := "no fix yet" if finding.fixed == null

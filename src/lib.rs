@@ -22,4 +22,7 @@ pub mod sigstore;
 // ── tier 3: use cases ──
 pub mod ops;
 // ── tier 4: drivers and wiring ──
-// pub mod cli;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod telemetry;

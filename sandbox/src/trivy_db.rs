@@ -97,8 +97,7 @@ mod tests {
         write(dir.path(), ADVISORIES, updated_at).unwrap();
         let bytes = fs::read(dir.path().join("db/trivy.db")).unwrap();
         assert_eq!(bytes[16..20], 0xED0C_DAED_u32.to_le_bytes());
-        let metadata: Value =
-            serde_json::from_slice(&fs::read(dir.path().join("db/metadata.json")).unwrap()).unwrap();
+        let metadata: Value = serde_json::from_slice(&fs::read(dir.path().join("db/metadata.json")).unwrap()).unwrap();
         assert_eq!(metadata["UpdatedAt"], "2026-11-20T12:00:00Z");
         assert_eq!(metadata["Version"], 2);
     }

@@ -254,6 +254,72 @@ async fn what_the_client_crate_does_not_check_can_be_made() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_github_job_fetches_its_token_with_its_secret_only() {
+    let sigstore = Sigstore::start(Options::default()).await.unwrap();
+    let environment = sigstore.actions_environment(&[("repository", "o/r"), ("ref", "refs/tags/v1.2.3")]);
+    let url = format!("{}&audience=sigstore", environment[1].1);
+    let http = sigstore_sign::reqwest::Client::new();
+    let refused = http.get(&url).bearer_auth("wrong").send().await.unwrap();
+    assert_eq!(refused.status().as_u16(), 401);
+    let answer = http.get(&url).bearer_auth(&environment[2].1).send().await.unwrap().bytes().await.unwrap();
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    let bundle = sign(&sigstore, answer["value"].as_str().unwrap(), 1).await.unwrap();
+    let san = "https://github.com/o/r/.github/workflows/release.yml@refs/tags/v1.2.3";
+    assert_all_checked(&verify_as(&sigstore, &bundle, 1, san, sigstore.ci_issuer()).unwrap());
+    let to_issuer = sigstore.log().of(Service::Oidc);
+    assert!(to_issuer.iter().all(|r| r.authorization && !r.identity_token), "{to_issuer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_serves_its_checkpoint_and_tiles() {
+    let sigstore = Sigstore::start(Options::default()).await.unwrap();
+    for n in 0..3 {
+        sign(&sigstore, &sigstore.email_token(EMAIL), n).await.unwrap();
+    }
+    let client = sigstore_sign::rekor::RekorV2Client::new(&sigstore.urls().rekor).unwrap();
+    let checkpoint = client.get_checkpoint().await.unwrap();
+    assert_eq!((checkpoint.origin(), checkpoint.tree_size()), ("rekor.sandbox", 3));
+    let three = std::num::NonZeroU8::new(3);
+    assert_eq!(client.get_tile(0, 0, three).await.unwrap().bytes.len(), 96);
+    let entries = client.get_entry_bundle(0, three).await.unwrap().bytes;
+    assert!(entries[2..].starts_with(br#"{"apiVersion":"0.0.2","kind":"hashedrekord""#));
+    assert!(client.get_tile(0, 0, None).await.is_err(), "a full tile does not exist yet");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_sandbox_answers_no_more() {
+    let sigstore = Sigstore::start(Options::default()).await.unwrap();
+    let url = format!("{}/healthz", sigstore.urls().fulcio);
+    let http = sigstore_sign::reqwest::Client::new();
+    assert!(http.get(&url).send().await.is_ok());
+    drop(sigstore);
+    assert!(http.get(&url).send().await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_entry_twice_is_a_conflict() {
+    let sigstore = Sigstore::start(Options::default()).await.unwrap();
+    let bundle = sign(&sigstore, &sigstore.email_token(EMAIL), 1).await.unwrap();
+    let bundle: Value = serde_json::from_str(&bundle.to_json().unwrap()).unwrap();
+    let certificate = &bundle["verificationMaterial"]["certificate"]["rawBytes"];
+    let payload = statement(1);
+    let pae = [format!("DSSEv1 28 application/vnd.in-toto+json {} ", payload.len()).as_bytes(), &payload].concat();
+    let digest = sigstore_sign::crypto::sha256(&pae);
+    let request = |digest: &sigstore_verify::types::Sha256Hash| {
+        json!({"hashedRekordRequestV002": {"digest": digest, "signature": {"content": bundle["dsseEnvelope"]["signatures"][0]["sig"],
+            "verifier": {"keyDetails": "PKIX_ECDSA_P256_SHA_256", "x509Certificate": {"rawBytes": certificate}}}}})
+        .to_string()
+    };
+    let http = sigstore_sign::reqwest::Client::new();
+    let url = format!("{}/api/v2/log/entries", sigstore.urls().rekor);
+    let again = http.post(&url).body(request(&digest)).send().await.unwrap();
+    assert_eq!(again.status().as_u16(), 409);
+    let other = http.post(&url).body(request(&sigstore_sign::crypto::sha256(b"other"))).send().await.unwrap();
+    assert_eq!(other.status().as_u16(), 400, "a signature over something else");
+    assert_eq!(sigstore.rekor_size(), 1);
+}
+
 /// Writes what `scripts/interop/sigstore-python.sh` and cosign check.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs INTEROP_DIR, a folder to write into"]

@@ -7,15 +7,20 @@ pub mod exit;
 pub mod failure;
 pub mod options;
 mod output;
+mod identity_args;
 mod progress;
+mod wiring;
 
+mod candidates;
 mod doctor;
+mod git;
 mod inspect;
 mod promote;
 mod push;
 mod resolve;
 mod sbom;
 mod scan;
+mod source;
 mod verify;
 
 use std::ffi::OsString;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -32,7 +33,7 @@ pub struct Shared {
 
     /// Time allowed for one reference, for example 60s [default: 60s; promote: 10m]
     #[arg(long, global = true, value_name = "DURATION", env = "COUNTERSIGN_TIMEOUT")]
-    pub timeout: Option<Age>,
+    pub timeout: Option<Timeout>,
 
     /// Sigstore instance: public-good, github or staging
     #[arg(long, global = true, value_name = "INSTANCE", env = "COUNTERSIGN_SIGSTORE", conflicts_with = "trust_root")]
@@ -80,6 +81,29 @@ pub enum Color {
     Auto,
     Always,
     Never,
+}
+
+/// A whole number of seconds, minutes or hours: `60s`, `5m`, `1h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeout(pub Duration);
+
+impl FromStr for Timeout {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refuse = || format!("expected a duration such as 60s or 5m, found {text:?}");
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let factor = match &text[digits.len()..] {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            _ => return Err(refuse()),
+        };
+        match digits.parse::<u32>() {
+            Ok(count) if count > 0 => Ok(Self(Duration::from_secs(u64::from(count) * factor))),
+            _ => Err(refuse()),
+        }
+    }
 }
 
 /// A format that results are printed in.

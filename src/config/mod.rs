@@ -64,8 +64,8 @@ impl Default for PolicyConfig {
             deny: vec![Severity::Critical],
             warn: vec![Severity::High],
             fixable_only: false,
-            max_scan_age: Age::from_seconds(7 * 24 * 3600),
-            max_db_age: Age::from_seconds(24 * 3600),
+            max_scan_age: Age::days(7),
+            max_db_age: Age::hours(24),
             required_labels: Vec::new(),
         }
     }

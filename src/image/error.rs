@@ -107,12 +107,12 @@ impl ImageError {
     }
 
     /// An error from reading a blob stream: what the edge put inside, else "could not read".
-    pub(super) fn from_io(subject: &str, error: &std::io::Error) -> Self {
+    pub(super) fn of_io(subject: &str, error: &std::io::Error) -> Self {
         let inner = error.get_ref();
         if let Some(image) = inner.and_then(|e| e.downcast_ref::<Self>()) {
             return image.clone();
         }
-        if let Some(registry) = inner.and_then(|e| e.downcast_ref::<RegistryError>()) {
+        if let Some(registry) = RegistryError::of_io(error) {
             return Self::Registry(registry.clone());
         }
         Self::File { path: subject.to_owned(), why: error.to_string() }

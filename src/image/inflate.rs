@@ -1,4 +1,4 @@
-//! Compressed bytes in, uncompressed bytes out: counted, hashed for the diff_id, and bounded against bombs.
+//! Compressed bytes in, uncompressed bytes out: counted, hashed for the `diff_id`, and bounded against bombs.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Read};

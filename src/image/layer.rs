@@ -1,7 +1,7 @@
 //! One compressed layer: blob stream → bounded pipe → blocking thread that inflates, hashes and walks.
 //!
 //! Nothing read from a layer leaves this file before both digests matched: the blob's, which the source checks when the
-//! stream ends, and the diff_id, which the caller compares with the configuration's (I7).
+//! stream ends, and the `diff_id`, which the caller compares with the configuration's (I7).
 
 use std::io::{self, Read};
 
@@ -108,7 +108,7 @@ async fn pump(mut stream: BlobStream, sender: mpsc::Sender<Result<Bytes, ImageEr
         let item = match limited.read_to_end(&mut piece).await {
             Ok(0) => return,
             Ok(_) => Ok(Bytes::from(piece)),
-            Err(e) => Err(ImageError::from_io(&subject, &e)),
+            Err(e) => Err(ImageError::of_io(&subject, &e)),
         };
         let last = item.is_err();
         if sender.send(item).await.is_err() || last {

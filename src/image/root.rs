@@ -9,11 +9,14 @@ use crate::packages::candidate::{Candidate, OS_RELEASE, WELL_KNOWN, candidate};
 use crate::packages::package::Layer;
 use crate::packages::{Anomaly, AnomalyCode, FoundFile};
 
+/// The same database in lower layers, by layer number.
+type History = Vec<(usize, Arc<[u8]>)>;
+
 #[derive(Debug, Clone)]
 struct File {
     captured: Captured,
     layer: usize,
-    earlier: Vec<(usize, Arc<[u8]>)>,
+    earlier: History,
 }
 
 /// The squashed view of some layers.
@@ -62,7 +65,7 @@ impl Root {
     }
 
     /// Databases as they were below this layer: their history tells which layer brought a package.
-    fn databases(&self) -> BTreeMap<String, Vec<(usize, Arc<[u8]>)>> {
+    fn databases(&self) -> BTreeMap<String, History> {
         let is_database = |file: &File| matches!(file.captured.kind, Candidate::DpkgStatus | Candidate::ApkInstalled);
         let with_history = |file: &File| {
             let mut history = file.earlier.clone();
@@ -102,13 +105,7 @@ impl Root {
         remove_below(&mut self.unresolved, prefix);
     }
 
-    fn insert(
-        &mut self,
-        number: usize,
-        path: &str,
-        captured: Captured,
-        previous: &BTreeMap<String, Vec<(usize, Arc<[u8]>)>>,
-    ) {
+    fn insert(&mut self, number: usize, path: &str, captured: Captured, previous: &BTreeMap<String, History>) {
         let path = self.resolve_parent(path);
         let earlier = previous.get(&path).cloned().unwrap_or_default();
         self.files.insert(path, File { captured, layer: number, earlier });

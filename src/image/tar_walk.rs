@@ -227,8 +227,11 @@ fn long_name(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// Key and value.
+type Record<'a> = (&'a [u8], &'a [u8]);
+
 /// `LENGTH KEY=VALUE\n`, over and over; anything else is an error, because a skipped record is a hidden file.
-fn records(mut bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Fault> {
+fn records(mut bytes: &[u8]) -> Result<Vec<Record<'_>>, Fault> {
     let mut found = Vec::new();
     while !bytes.is_empty() {
         let bad = || malformed("extension header is not LENGTH KEY=VALUE");

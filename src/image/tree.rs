@@ -48,7 +48,7 @@ pub struct Node {
     pub manifest: RawManifest,
     /// For images only.
     pub image: Option<ImageFacts>,
-    pub children: Vec<Node>,
+    pub children: Vec<Self>,
 }
 
 /// A platform image, ready to be catalogued.

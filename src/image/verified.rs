@@ -87,7 +87,7 @@ pub(super) async fn read_small(
         return Err(ImageError::Limit { subject, what, max });
     }
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await.map_err(|e| ImageError::from_io(&subject, &e))?;
+    stream.read_to_end(&mut bytes).await.map_err(|e| ImageError::of_io(&subject, &e))?;
     Ok(bytes)
 }
 

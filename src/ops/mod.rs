@@ -4,7 +4,11 @@
 //! [`crate::sigstore::Clock`]; neither ever decides anything.
 
 pub mod gather;
+pub mod inspect;
+pub mod look;
 pub mod promote;
+pub mod push;
+pub mod resolve;
 pub mod tree;
 pub mod verify;
 

@@ -179,8 +179,10 @@ impl Work {
             let detail = format!("{} {} without a single package", os.id, os.version);
             self.anomalies.push(whole(AnomalyCode::OsWithoutPackages, detail));
         }
-        if os.is_none() && has_os_packages {
-            let detail = "packages of an operating system, but no os-release that names it".to_owned();
+        // Advisories are filed by release; Wolfi and Chainguard have but one.
+        let rolling = |os: &Os| matches!(os.id.as_str(), "wolfi" | "chainguard");
+        if has_os_packages && os.is_none_or(|os| os.version.is_empty() && !rolling(os)) {
+            let detail = "packages of an operating system whose name or version os-release does not tell".to_owned();
             self.anomalies.push(whole(AnomalyCode::OsUnknown, detail));
         }
         if self.packages.is_empty() {

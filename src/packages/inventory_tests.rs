@@ -66,6 +66,8 @@ fn an_operating_system_without_packages_is_never_a_clean_image() {
     assert_eq!(codes(&os_only), [AnomalyCode::OsWithoutPackages, AnomalyCode::NoComponents]);
     let no_os = inventory(&[file("var/lib/dpkg/status", "Package: a\nVersion: 1\n")], Vec::new());
     assert_eq!(codes(&no_os), [AnomalyCode::OsUnknown]);
+    let testing = [file("etc/os-release", "ID=debian\n"), file("var/lib/dpkg/status", "Package: a\nVersion: 1\n")];
+    assert_eq!(codes(&inventory(&testing, Vec::new())), [AnomalyCode::OsUnknown], "no release, no advisories");
 }
 
 #[test]

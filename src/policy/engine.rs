@@ -1,7 +1,7 @@
 //! The Rego engine: Rego v1, strict built-in errors, bounded time, no network, no clock, no randomness.
 //!
-//! The crate is built without `http`, `net`, `time`, `uuid` and `opa-runtime`; `rand.intn` it always has, so modules that
-//! name it are refused.
+//! The crate is built without `http`, `net`, `time`, `uuid` and `opa-runtime`; `rand.intn` it always has, so it is
+//! covered by an extension of that name that fails.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -33,6 +33,7 @@ const CHECK_INTERVAL: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
 
 /// Always compiled into the engine, and never pure.
 const IMPURE: &str = "rand.intn";
+const IMPURE_ARGUMENTS: u8 = 2;
 
 /// An engine with these modules and this input document.
 pub(super) fn load(modules: &[Module], input: &str) -> Result<Engine, PolicyError> {
@@ -48,25 +49,29 @@ pub(super) fn load(modules: &[Module], input: &str) -> Result<Engine, PolicyErro
 /// Every `deny` and `warn` rule of `modules`, sorted, each once.
 pub(super) fn decision_rules(modules: &[Module]) -> Result<Vec<DecisionRule>, PolicyError> {
     let engine = parse(modules)?;
-    let unreadable =
-        |module: &str, message: String| PolicyError::Parse { module: module.to_owned(), message: first_line(&message) };
-    let packages = engine.get_policy_package_components().map_err(|e| unreadable("package", e.to_string()))?;
     let mut rules = Vec::new();
-    for package in packages {
-        let path: String = package.components.iter().map(|part| format!("[{part:?}]")).collect();
+    for (module, package) in modules.iter().zip(packages(modules)?) {
         for (name, denies) in [("deny", true), ("warn", false)] {
-            let rule = format!("data{path}.{name}");
-            let file = &package.source_file;
-            let declared =
-                engine.has_declared_rule_rooted_at(file, &rule).map_err(|e| unreadable(file, e.to_string()))?;
+            let declared = engine
+                .has_declared_rule_rooted_at(&module.name, name)
+                .map_err(|e| PolicyError::Parse { module: module.name.clone(), message: first_line(&e.to_string()) })?;
             if declared {
-                rules.push(DecisionRule { path: rule, denies });
+                rules.push(DecisionRule { path: format!("{package}.{name}"), denies });
             }
         }
     }
     rules.sort();
     rules.dedup();
     Ok(rules)
+}
+
+/// The package of each module, as a path: `data["own"]["topic"]`.
+pub(super) fn packages(modules: &[Module]) -> Result<Vec<String>, PolicyError> {
+    let packages = parse(modules)?
+        .get_policy_package_components()
+        .map_err(|e| PolicyError::Parse { module: "package".to_owned(), message: first_line(&e.to_string()) })?;
+    let path = |parts: Vec<String>| parts.iter().map(|part| format!("[{part:?}]")).collect::<String>();
+    Ok(packages.into_iter().map(|package| format!("data{}", path(package.components))).collect())
 }
 
 /// The value of one rule.
@@ -78,10 +83,11 @@ pub(super) fn eval(engine: &mut Engine, rule: &str) -> Result<Value, PolicyError
 
 pub(super) fn parse(modules: &[Module]) -> Result<Engine, PolicyError> {
     let mut engine = Engine::new();
+    let refuse = |_: Vec<Value>| Err(std::io::Error::other("rand.intn differs from run to run").into());
+    engine
+        .add_extension(IMPURE.to_owned(), IMPURE_ARGUMENTS, Box::new(refuse))
+        .map_err(|e| PolicyError::Parse { module: IMPURE.to_owned(), message: e.to_string() })?;
     for Module { name, text } in modules {
-        if text.contains(IMPURE) {
-            return Err(PolicyError::NotPure { module: name.clone(), builtin: IMPURE });
-        }
         engine
             .add_policy(name.clone(), text.clone())
             .map_err(|e| PolicyError::Parse { module: name.clone(), message: first_line(&e.to_string()) })?;

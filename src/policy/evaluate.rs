@@ -44,8 +44,6 @@ pub enum PolicyError {
     TooLarge { bytes: usize },
     #[error("policy {module} is given twice")]
     ModuleTwice { module: String },
-    #[error("policy {module} uses {builtin}, whose answer differs from run to run")]
-    NotPure { module: String, builtin: &'static str },
     #[error("no policy file has a rule named deny or warn")]
     NoRule,
     #[error("rule {rule} cannot be evaluated: {message}")]
@@ -73,7 +71,7 @@ impl PolicySet {
     /// Adds the user's files, `(name, text)`. Files named `*_test.rego` are left out.
     ///
     /// # Errors
-    /// A file that does not parse, is too large or given twice, uses randomness; or no `deny` or `warn` rule anywhere:
+    /// A file that does not parse, is too large or given twice; or no `deny` or `warn` rule anywhere:
     /// a policy that decides nothing is more likely a mistake than meant.
     pub fn with_user(files: &[(&str, &str)]) -> Result<Self, PolicyError> {
         let bytes = files.iter().map(|(_, text)| text.len()).sum();

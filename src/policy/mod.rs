@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod input;
 pub mod reason;
 pub mod severity;
+pub mod unit;
 
 pub use age::Age;
 pub use decision::Decision;

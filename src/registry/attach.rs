@@ -23,8 +23,8 @@ pub const EMPTY_CONFIG: &[u8] = b"{}";
 
 const OPERATION: &str = "attach referrers";
 
-/// Another writer's index may land after ours was read back, if it read before we wrote. Nothing is believed to stand
-/// before it stood for this many times our own read and write took …
+/// Another writer's index may land after ours was read back, if it read before we wrote; the same happens inside some
+/// referrers APIs. Nothing is believed to stand before it stood for this many times our own read and write took …
 const SETTLE_FACTOR: u32 = 4;
 /// … and at least this long, …
 const SETTLE_MIN: Duration = Duration::from_millis(120);
@@ -186,22 +186,30 @@ impl<'a> Attachment<'a> {
         try_join_all(puts).await.map(drop)
     }
 
-    /// Does the referrers API list all of ours, now or within its share of the deadline? What it lost is put again.
+    /// Does the referrers API list all of ours, still after settling, within its share of the deadline? What it lost is
+    /// put again: olareg drops one of several parallel writes, now and then after having listed it.
     async fn api_lists_ours(&self) -> Result<bool, RegistryError> {
         let mut backoff = self.backoff();
+        let mut settle = Settle::after(self.started.elapsed());
         loop {
             let listed = match self.registry.referrers(self.repository, self.subject).await? {
                 ReferrersAnswer::Supported(listed) => listed,
                 ReferrersAnswer::Absent | ReferrersAnswer::Unclear { .. } => return Ok(false),
             };
             if self.ours.keys().all(|digest| listed.iter().any(|entry| entry.digest == *digest)) {
-                return Ok(true);
+                match settle.remaining() {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Ok(true),
+                }
+                continue;
             }
             if self.started.elapsed() > self.options.deadline / API_PATIENCE_DIVISOR {
                 return Ok(false);
             }
             tokio::time::sleep(backoff.pause()).await;
+            let put_at = Instant::now();
             self.put_manifests().await?;
+            settle = Settle::after(put_at.elapsed());
         }
     }
 

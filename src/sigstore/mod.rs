@@ -5,10 +5,14 @@
 //! lives in `evidence`; attaching is `registry`'s. The identity token goes to Fulcio only, redirects are not followed, and
 //! neither token nor foreign bodies beyond a short excerpt reach an error text (I10, I11).
 
+mod exchange;
+mod fulcio;
 mod keyless;
+mod log;
 mod oidc;
 mod retry;
 mod services;
+mod timestamp;
 mod trust_root;
 
 use std::fmt;

@@ -134,6 +134,8 @@ struct GitClaims {
     r#ref: Option<String>,
     ref_path: Option<String>,
     sha: Option<String>,
+    /// GitHub: `public`, `private` or `internal`.
+    repository_visibility: Option<String>,
 }
 
 /// The token was issued for another commit or ref than this run says it is about.
@@ -179,6 +181,12 @@ impl WorkloadToken {
     #[must_use]
     pub fn sha(&self) -> Option<&str> {
         self.git.sha.as_deref()
+    }
+
+    /// Was it issued to a run of a repository that not everybody may see?
+    #[must_use]
+    pub fn is_private_repository(&self) -> bool {
+        self.git.repository_visibility.as_deref().is_some_and(|visibility| visibility != "public")
     }
 
     /// Where the token names a ref or commit, it must be this one.

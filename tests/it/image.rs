@@ -1,4 +1,5 @@
 //! Trees and layers of images in layouts and archives, good and hostile.
+#![expect(clippy::unwrap_used, reason = "test support: a panic is the failure message")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -20,3 +20,13 @@ mod registry;
 mod image;
 /// Layers to inventories and SBOMs.
 mod sbom;
+/// Bundles with exactly one defect.
+mod attacks;
+/// The ways around the gate do not compile.
+mod compile_fail;
+/// Bundles of real Sigstore software, verified offline.
+mod evidence;
+/// Rego unit tests of `policies/`, through the engine that decides.
+mod policies;
+/// Keyless signing against the sandbox's Sigstore.
+mod signing;

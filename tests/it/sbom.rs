@@ -1,4 +1,5 @@
 //! From layers to the inventory: whiteouts, links, duplicates, and what is said aloud when something cannot be read.
+#![expect(clippy::unwrap_used, reason = "test support: a panic is the failure message")]
 
 use countersign::packages::{AnomalyCode, Ecosystem, Inventory};
 use countersign_sandbox::image::LayerBuilder;

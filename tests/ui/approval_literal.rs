@@ -1,13 +1,11 @@
-//! An approval, a verified digest and verified evidence cannot be written down.
+//! An approval and a verified digest cannot be written down.
 
-use countersign::evidence::verified::VerifiedEvidence;
 use countersign::oci::DigestReference;
-use countersign::promotion::{Approval, Record, VerifiedDigest};
+use countersign::promotion::{Approval, VerifiedDigest};
 
-fn forge(reference: DigestReference, record: Record) -> (Approval, VerifiedDigest, VerifiedEvidence) {
-    let digest = VerifiedDigest { reference: reference.clone() };
+fn forge(reference: DigestReference) -> (Approval, VerifiedDigest) {
     let approval = Approval { images: Vec::new(), moves: Vec::new(), authorised: Default::default() };
-    (approval, digest, VerifiedEvidence { reference, record })
+    (approval, VerifiedDigest { reference })
 }
 
 fn main() {}

@@ -1,9 +1,10 @@
-//! The commands: serve, layout, push-sample, token.
+//! The commands: serve, layout, push-sample, token, trivy-db.
 
 mod http;
 mod sample;
 mod serve;
 mod token;
+mod trivy_db;
 
 use std::io::Write as _;
 
@@ -27,6 +28,8 @@ enum Verb {
     PushSample(sample::PushSample),
     /// Print an identity token of a running sandbox
     Token(token::Token),
+    /// Write the small vulnerability database of the demo; prints its folder
+    TrivyDb(trivy_db::TrivyDb),
 }
 
 pub(crate) async fn run(command: Command) -> Result<()> {
@@ -35,6 +38,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Verb::Layout(layout) => layout.run(),
         Verb::PushSample(push) => push.run(),
         Verb::Token(token) => token.run(),
+        Verb::TrivyDb(database) => database.run(),
     }
 }
 

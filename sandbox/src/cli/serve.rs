@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use countersign_sandbox::registry::{Options, Registry, Switch};
+use countersign_sandbox::registry::{Control, Options, Registry, Switch};
 use countersign_sandbox::sigstore::{self, Sigstore};
+use countersign_sandbox::trivy_db::ADVISORIES;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::say;
@@ -14,7 +15,7 @@ use super::say;
 /// `serve`
 #[derive(Debug, clap::Args)]
 pub(super) struct Serve {
-    /// Where to write env, `trusted_root.json` and `signing_config.json`; made if it is not there
+    /// Where to write env, `trusted_root.json`, `signing_config.json` and `trivy/`; made if it is not there
     #[arg(long)]
     dir: PathBuf,
     /// Port of the registry; 0 lets the system choose
@@ -26,6 +27,9 @@ pub(super) struct Serve {
     /// Milliseconds that every request of the registry waits
     #[arg(long, default_value_t = 0)]
     latency: u64,
+    /// A switch of the registry, as NAME or NAME=VALUE (no-location, stale-tag-reads=2 …); repeatable
+    #[arg(long)]
+    switch: Vec<Switch>,
     /// Milliseconds between publications of the transparency log; the public one has 1000
     #[arg(long, default_value_t = 0)]
     publication_interval: u64,
@@ -48,10 +52,12 @@ impl Serve {
         let registry = Registry::start(Options { port: self.port, switches: self.switches(), ..Options::default() })
             .await
             .with_context(|| format!("start the registry on port {}", self.port))?;
+        let control = registry.control().await?;
         let publication_interval = Duration::from_millis(self.publication_interval);
         let sigstore = Sigstore::start(sigstore::Options { publication_interval, ..Default::default() }).await?;
         sigstore.write_files(&dir)?;
-        write_env(&env_path, &exports(&dir, &registry, &sigstore)?)?;
+        super::trivy_db::published(&dir.join("trivy"), ADVISORIES, 0)?;
+        write_env(&env_path, &exports(&dir, &registry, &control, &sigstore)?)?;
         say(&format!("ready: registry {}, env {}", registry.address(), env_path.display()))?;
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -61,7 +67,7 @@ impl Serve {
     }
 
     fn switches(&self) -> Vec<Switch> {
-        let mut switches = Vec::new();
+        let mut switches = self.switch.clone();
         if self.referrers == OnOff::Off {
             switches.push(Switch::ReferrersOff);
         }
@@ -72,12 +78,14 @@ impl Serve {
     }
 }
 
-fn exports(dir: &Path, registry: &Registry, sigstore: &Sigstore) -> Result<String> {
+fn exports(dir: &Path, registry: &Registry, control: &Control, sigstore: &Sigstore) -> Result<String> {
     let urls = sigstore.urls();
     let values = [
         ("REGISTRY", registry.address()),
+        ("CONTROL_URL", control.origin().to_owned()),
         ("TRUSTED_ROOT", dir.join("trusted_root.json").display().to_string()),
         ("SIGNING_CONFIG", dir.join("signing_config.json").display().to_string()),
+        ("TRIVY_DB", dir.join("trivy").display().to_string()),
         ("OIDC_URL", urls.oidc.clone()),
         ("EMAIL_ISSUER", sigstore.email_issuer().to_owned()),
         ("CI_ISSUER", sigstore.ci_issuer().to_owned()),

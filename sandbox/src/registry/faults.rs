@@ -200,6 +200,11 @@ impl Faults {
         *self.table() = Table::default();
     }
 
+    /// Forgets all switches; faults stay.
+    pub fn clear_switches(&self) {
+        self.table().switches.clear();
+    }
+
     /// Forgets all faults; switches stay.
     pub fn clear_faults(&self) {
         self.table().rules.clear();

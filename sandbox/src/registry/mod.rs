@@ -8,12 +8,14 @@ mod admit;
 mod auth;
 mod blobs;
 mod call;
+mod control;
 mod digest;
 mod faults;
 mod listener;
 mod lists;
 mod log;
 mod manifests;
+mod names;
 mod path;
 mod query;
 mod referrers;
@@ -40,6 +42,7 @@ use axum::Router;
 use bytes::Bytes;
 
 pub use self::auth::{Access, Right, User};
+pub use self::control::Control;
 pub use self::digest::sha256;
 pub use self::faults::{Fault, Faults, Place, RetryAfter, Stop, When};
 pub use self::log::{Credential, Request, marker};
@@ -147,6 +150,14 @@ impl Registry {
     /// When no loopback port is free.
     pub async fn trap(&self, bait: Bait) -> io::Result<Trap> {
         Trap::with_registry(bait, Some(self.shared.clone())).await
+    }
+
+    /// A port from which scripts read the log and set switches and faults.
+    ///
+    /// # Errors
+    /// When no loopback port is free.
+    pub async fn control(&self) -> io::Result<Control> {
+        Control::start(self.shared.clone()).await
     }
 
     /// The tags of a repository with their digests; none when there is no such repository.

@@ -74,9 +74,8 @@ async fn signing_cert(
         fulcio.ca.issue(&identity, &spki, &fulcio.ct, &options(&effects))
     });
     match issued.and_then(|issued| reply(&issued, effects.has(&Effect::NoSct))) {
-        Ok(value) => {
-            (StatusCode::CREATED, [(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
-        }
+        // 200, not 201: sigstore-go takes nothing else.
+        Ok(value) => json_reply(&value),
         Err(e) => error(StatusCode::BAD_REQUEST, &format!("{e:#}")),
     }
 }

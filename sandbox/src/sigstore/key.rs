@@ -36,25 +36,6 @@ impl EcKey {
         let signature: Signature = self.0.sign(message);
         signature.to_der().as_bytes().to_vec()
     }
-
-    /// The same signature as 64 bytes r‖s, which JWS (ES256) wants.
-    pub fn sign_raw(&self, message: &[u8]) -> Vec<u8> {
-        let signature: Signature = self.0.sign(message);
-        signature.to_bytes().to_vec()
-    }
-
-    /// The affine coordinates, 32 bytes each, for a JWK.
-    pub fn coordinates(&self) -> (Vec<u8>, Vec<u8>) {
-        let point = self.0.verifying_key().to_encoded_point(false);
-        let half = |c: Option<&p256::FieldBytes>| c.map(|b| b.to_vec()).unwrap_or_default();
-        (half(point.x()), half(point.y()))
-    }
-
-    /// Whether `signature` (64 bytes r‖s) is this key's over `message`.
-    pub fn made_raw(&self, message: &[u8], signature: &[u8]) -> bool {
-        Signature::from_slice(signature)
-            .is_ok_and(|s| self.0.verifying_key().verify_prehash(&Sha256::digest(message), &s).is_ok())
-    }
 }
 
 /// Check an ASN.1 ECDSA signature over a SHA-256 digest with a key in `SubjectPublicKeyInfo` DER.

@@ -1,7 +1,7 @@
 //! Two token issuers on one server: e-mail identities at the base URL, GitHub-Actions-like ones under `/ci`, and the
 //! endpoint from which a GitHub job fetches its token. `/token` hands a bare JWT to anyone who asks: it is a sandbox.
 
-use super::{clock, identity::Claims, identity::IssuerKind, jwt, key::EcKey};
+use super::{clock, identity::Claims, identity::IssuerKind, jwt, jwt::TokenKey};
 use anyhow::{Context as _, Result, bail};
 use axum::{
     Router,
@@ -10,12 +10,10 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use std::{
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
     time::SystemTime,
@@ -26,21 +24,28 @@ const TOKEN_SECONDS: i64 = 600;
 const AUDIENCE: &str = "sigstore";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// One issuer with its own key.
+/// One issuer; the two kinds have different keys.
 #[derive(Debug)]
 pub(super) struct Issuer {
     pub url: String,
     pub kind: IssuerKind,
-    key: EcKey,
-    key_id: String,
     serial: AtomicU64,
 }
 
 impl Issuer {
     pub(super) fn new(url: String, kind: IssuerKind) -> Self {
-        let key = EcKey::generate();
-        let key_id = hex::encode(&Sha256::digest(key.spki())[..8]);
-        Self { url, kind, key, key_id, serial: AtomicU64::new(1) }
+        Self { url, kind, serial: AtomicU64::new(1) }
+    }
+
+    /// RSA keys take a third of a second to make, so all sandboxes of a process share one per kind; their issuer URLs
+    /// differ, and a token names its issuer.
+    fn key(&self) -> &'static TokenKey {
+        static EMAIL: LazyLock<TokenKey> = LazyLock::new(TokenKey::generate);
+        static GITHUB_ACTIONS: LazyLock<TokenKey> = LazyLock::new(TokenKey::generate);
+        match self.kind {
+            IssuerKind::Email => &EMAIL,
+            IssuerKind::GitHubActions => &GITHUB_ACTIONS,
+        }
     }
 
     /// Claims with this issuer's defaults; each of `overrides` wins over the default of its name, an empty value removes
@@ -56,7 +61,7 @@ impl Issuer {
         let now = clock::unix_seconds(SystemTime::now());
         let ttl = find("ttl", "").parse().unwrap_or(TOKEN_SECONDS);
         let issued = now.min(now + ttl);
-        let id = format!("{}-{}", self.key_id, self.serial.fetch_add(1, Ordering::Relaxed));
+        let id = format!("{}-{}", self.key().id, self.serial.fetch_add(1, Ordering::Relaxed));
         let mut claims = object(
             json!({"iss": self.url, "aud": AUDIENCE, "iat": issued, "nbf": issued - 5, "exp": now + ttl, "jti": id}),
         );
@@ -74,7 +79,7 @@ impl Issuer {
 
     /// A signed token with [`Issuer::claims`].
     pub(super) fn token(&self, overrides: &[(&str, &str)]) -> String {
-        jwt::sign(&self.claims(overrides), &self.key_id, &self.key)
+        jwt::sign(&self.claims(overrides), self.key())
     }
 
     fn discovery(&self) -> Value {
@@ -83,14 +88,12 @@ impl Issuer {
             "issuer": url, "jwks_uri": format!("{url}/keys"),
             "authorization_endpoint": format!("{url}/auth"), "token_endpoint": format!("{url}/token"),
             "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["ES256"],
+            "id_token_signing_alg_values_supported": ["RS256"],
         })
     }
 
     fn keys(&self) -> Value {
-        let (x, y) = self.key.coordinates();
-        let b64 = |b| URL_SAFE_NO_PAD.encode(b);
-        json!({"keys": [{"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.key_id, "x": b64(x), "y": b64(y)}]})
+        json!({"keys": [self.key().jwk()]})
     }
 }
 
@@ -105,11 +108,12 @@ pub(super) struct Oidc {
 
 impl Oidc {
     pub(super) fn new(base: &str) -> Self {
-        let request_token = hex::encode(&Sha256::digest(EcKey::generate().spki())[..16]);
+        let mut secret = [0u8; 16];
+        rand_core::RngCore::fill_bytes(&mut rand_core::OsRng, &mut secret);
         Self {
             email: Issuer::new(base.to_owned(), IssuerKind::Email),
             ci: Issuer::new(format!("{base}/ci"), IssuerKind::GitHubActions),
-            request_token,
+            request_token: hex::encode(secret),
         }
     }
 
@@ -125,7 +129,7 @@ impl Oidc {
     pub(super) fn verify(&self, token: &str, now: SystemTime) -> Result<(Claims, &Issuer)> {
         let claims = jwt::unverified_claims(token)?;
         let issuer = self.issuer(claims.get("iss").and_then(Value::as_str).unwrap_or_default())?;
-        jwt::verify(token, &issuer.key)?;
+        jwt::verify(token, issuer.key())?;
         let audience = match claims.get("aud") {
             Some(Value::Array(all)) => all.iter().any(|a| a == AUDIENCE),
             Some(one) => one == AUDIENCE,

@@ -1,5 +1,7 @@
 //! Prints outcomes and failures: text for people, one JSON document for machines (product.md, "Machine output").
 
+pub(crate) mod tree;
+
 use std::ffi::OsString;
 use std::io::Write;
 

@@ -162,8 +162,8 @@ fn sbom_input(inventory: &Inventory) -> SbomInput {
     let mut components: Vec<ComponentInput> = inventory.packages.iter().map(|package| ComponentInput {
         name: package.name.clone(),
         version: package.version.clone(),
-        purl: crate::packages::purl::of(package, inventory.os.as_ref()).unwrap_or_default(),
-        licenses: package.licenses.clone(),
+        purl: crate::packages::purl::purl(package, inventory.os.as_ref()).unwrap_or_default(),
+        licenses: package.licences.clone(),
     }).collect();
     components.sort();
     SbomInput { complete: inventory.complete(), components, anomalies: inventory.anomalies.clone() }
@@ -171,11 +171,11 @@ fn sbom_input(inventory: &Inventory) -> SbomInput {
 
 /// The tree's problems, and an artifact where an image was expected.
 fn unsupported(tree: &ImageTree) -> Vec<UnsupportedChild> {
-    let why = |reason: &Reason| UnsupportedChild { digest: tree.digest().clone(), why: reason.message.clone() };
+    let why = |reason: &Reason| UnsupportedChild { digest: tree.root.descriptor.digest.clone(), why: reason.message.clone() };
     let mut found: Vec<UnsupportedChild> = tree.problems.iter().map(why).collect();
     if tree.root.kind == NodeKind::Artifact {
         let why = "an artifact, where an image was expected".to_owned();
-        found.push(UnsupportedChild { digest: tree.digest().clone(), why });
+        found.push(UnsupportedChild { digest: tree.root.descriptor.digest.clone(), why });
     }
     found
 }

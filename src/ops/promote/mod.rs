@@ -28,6 +28,7 @@ use crate::registry::Registry;
 use crate::scanner::Scanner;
 use crate::sigstore::{Clock, Signer};
 
+pub use prove::{chain, sbom_subject};
 pub use result::{EvidenceFile, ImageResult, Promotion, State, Stop};
 
 /// Makes a registry client with empty caches, for the read-back.
@@ -64,7 +65,6 @@ pub enum Adopt {
 }
 
 /// What is to be promoted, under which rules.
-#[derive(Debug)]
 pub struct Request {
     pub candidate: Candidate,
     pub images: Vec<CandidateImage>,
@@ -82,6 +82,12 @@ pub struct Request {
     /// URL of the CI run, or empty.
     pub run: String,
     pub clock: Clock,
+}
+
+impl Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request").field("candidate", &self.candidate).finish_non_exhaustive()
+    }
 }
 
 /// Runs the gate. `Err` only where a set-up problem (exit 2) keeps it from starting or going on; every verdict about the

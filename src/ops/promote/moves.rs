@@ -24,6 +24,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Second looks at the tag list. Each moves a channel to a higher version, so real races end after one or two.
 const MAX_ROUNDS: usize = 10;
 
+/// What this run has done so far.
+#[derive(Default)]
+struct Progress {
+    written: BTreeSet<(Repository, Tag)>,
+    /// Channels that somebody else moved between our look and our write.
+    contested: BTreeSet<(Repository, Tag)>,
+}
+
 /// How one tag ended.
 enum Moved {
     Written,
@@ -53,16 +61,16 @@ impl Gate<'_> {
         approval: Approval,
     ) -> Result<Promotion, Stop> {
         self.ports.reporter.begin("promote");
-        let mut written = BTreeSet::new();
-        match self.all_phases(&approval, surveyed, &mut written).await {
+        let mut progress = Progress::default();
+        match self.all_phases(&approval, surveyed, &mut progress).await {
             Ok(()) => {
-                self.step("promote", &format!("{} tags written", written.len()));
+                self.step("promote", &format!("{} tags written", progress.written.len()));
                 Ok(result.ended(State::Promoted))
             }
             Err(trouble) => {
                 let (state, reason) = match trouble {
                     Trouble::Conflict(reason) => (State::Conflict, reason),
-                    Trouble::Unknown(reason) if written.is_empty() => (State::Unknown, reason),
+                    Trouble::Unknown(reason) if progress.written.is_empty() => (State::Unknown, reason),
                     Trouble::Unknown(reason) => (State::Incomplete, reason),
                 };
                 Err(result.stop(state, vec![reason]))
@@ -74,14 +82,15 @@ impl Gate<'_> {
         &self,
         approval: &Approval,
         surveyed: &[Surveyed],
-        written: &mut BTreeSet<(Repository, Tag)>,
+        progress: &mut Progress,
     ) -> Result<(), Trouble> {
         for phase in Phase::ALL {
             let moves: Vec<TagMove> = approval.moves(phase).cloned().collect();
-            self.write_phase(&moves, written).await?;
+            self.write_phase(&moves, progress).await?;
         }
-        let channels = written.iter().filter(|(_, tag)| is_channel(surveyed, tag)).cloned().collect();
-        self.until_stable(approval, channels, written).await
+        let touched = progress.written.union(&progress.contested);
+        let channels = touched.filter(|(_, tag)| is_channel(surveyed, tag)).cloned().collect();
+        self.until_stable(approval, channels, progress).await
     }
 
     /// One phase, tags concurrently. The first trouble is reported after all of the phase have ended, so that no write
@@ -89,7 +98,7 @@ impl Gate<'_> {
     async fn write_phase(
         &self,
         moves: &[TagMove],
-        written: &mut BTreeSet<(Repository, Tag)>,
+        progress: &mut Progress,
     ) -> Result<(), Trouble> {
         let mut manifests: Vec<(DigestReference, RawManifest)> = Vec::new();
         for line in moves {
@@ -100,7 +109,8 @@ impl Gate<'_> {
                 manifests.push((reference.clone(), manifest.ok_or_else(gone)?));
             }
         }
-        let each = moves.iter().map(|line| async {
+        let manifests = &manifests;
+        let each = moves.iter().map(|line| async move {
             let manifest = manifests.iter().find(|(r, _)| r.repository == line.repository && r.digest == line.to);
             match manifest {
                 Some((_, manifest)) => (line, self.write(line, manifest).await),
@@ -111,9 +121,13 @@ impl Gate<'_> {
         for (line, moved) in join_all(each).await {
             match moved {
                 Ok(Moved::Written) => {
-                    written.insert((line.repository.clone(), line.tag.clone()));
+                    progress.written.insert((line.repository.clone(), line.tag.clone()));
                 }
                 Ok(Moved::InPlace) => {}
+                // A lost race for a channel is decided again, after the phases.
+                Ok(Moved::Lost { .. }) if matches!(line.class, TagClass::Channel(_)) => {
+                    progress.contested.insert((line.repository.clone(), line.tag.clone()));
+                }
                 Ok(Moved::Lost { found }) => trouble = Some(lost(line, found.as_ref())),
                 Err(error) => trouble = trouble.or(Some(error)),
             }
@@ -167,7 +181,7 @@ impl Gate<'_> {
         &self,
         approval: &Approval,
         channels: BTreeSet<(Repository, Tag)>,
-        written: &mut BTreeSet<(Repository, Tag)>,
+        progress: &mut Progress,
     ) -> Result<(), Trouble> {
         if channels.is_empty() {
             return Ok(());
@@ -183,7 +197,7 @@ impl Gate<'_> {
             if after.moves.is_empty() {
                 return Ok(());
             }
-            self.follow(approval, &after.moves, written).await?;
+            self.follow(approval, &after.moves, progress).await?;
         }
         let message = format!("the tag list kept changing for {MAX_ROUNDS} rounds");
         Err(Trouble::Unknown(Reason::new(ReasonCode::TagMoved, message)))
@@ -198,8 +212,8 @@ impl Gate<'_> {
             if ours.is_empty() {
                 continue;
             }
-            let mut input = self.look(image).await;
-            self.read_records(&mut input).await;
+            let mut input = self.facts(image).await;
+            self.look().read_records(&mut input).await;
             let after = next_after_list(&input, &ours);
             all.moves.extend(after.moves);
             all.conflicts.extend(after.conflicts);
@@ -212,24 +226,24 @@ impl Gate<'_> {
         &self,
         approval: &Approval,
         moves: &[TagMove],
-        written: &mut BTreeSet<(Repository, Tag)>,
+        progress: &mut Progress,
     ) -> Result<(), Trouble> {
         let unknown = |why: String| Trouble::Unknown(Reason::new(ReasonCode::TargetUnknown, why));
         let references = moves
             .iter()
             .map(|line| DigestReference { repository: line.repository.clone(), digest: line.to.clone() })
             .collect();
-        let records = self.verified_records(references).await.map_err(unknown)?;
+        let records = self.look().verified_records(references).await.map_err(unknown)?;
         let further = approval.follow(moves, &records).map_err(|error| unknown(error.to_string()))?;
         for phase in Phase::ALL {
             let moves: Vec<TagMove> = further.moves(phase).cloned().collect();
-            self.write_phase(&moves, written).await?;
+            self.write_phase(&moves, progress).await?;
         }
         Ok(())
     }
 }
 
-/// A write-once tag that somebody took is a conflict; a channel that somebody moved has to be decided again.
+/// A tag that somebody took between the plan and the write.
 fn lost(line: &TagMove, found: Option<&Digest>) -> Trouble {
     let found = found.map_or_else(|| "nothing".to_owned(), ToString::to_string);
     let message = format!("{}:{} points to {found} now, not to {}", line.repository, line.tag, line.to);

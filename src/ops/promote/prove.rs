@@ -113,7 +113,7 @@ impl Gate<'_> {
 
 /// The description of a platform image that its SBOM carries.
 #[must_use]
-pub(crate) fn sbom_subject(repository: Option<Repository>, node: &ImageNode) -> SbomSubject {
+pub fn sbom_subject(repository: Option<Repository>, node: &ImageNode) -> SbomSubject {
     SbomSubject {
         repository,
         digest: node.digest.clone(),
@@ -133,7 +133,8 @@ fn file_platform(proof: &Proof) -> String {
 }
 
 /// An error with its causes on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

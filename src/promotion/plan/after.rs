@@ -26,12 +26,14 @@ impl AfterList {
     }
 }
 
-/// Decides again for the channels that this run has written; `input` was read anew. Channels that this run skipped are
-/// left to the run that owns the higher version.
+/// Decides again for the channels that this run has written and for those that show our digest; `input` was read anew.
+/// The latter makes a rerun finish a run that was killed between its last PUT and its second look (I8): ask even where
+/// the plan had nothing to write. Other channels are left to the run that owns the higher version.
 #[must_use]
 pub fn next_after_list(input: &PlanInput, written: &BTreeSet<Tag>) -> AfterList {
     let mut after = AfterList::default();
-    for allowed in input.allowed.iter().filter(|allowed| written.contains(&allowed.tag)) {
+    let shows_ours = |tag: &Tag| matches!(input.targets.get(tag), Some(Some(digest)) if *digest == input.digest);
+    for allowed in input.allowed.iter().filter(|a| written.contains(&a.tag) || shows_ours(&a.tag)) {
         let TagClass::Channel(scope) = &allowed.class else { continue };
         match look_again(input, allowed, scope) {
             Ok(Some(line)) => after.moves.push(line),

@@ -65,7 +65,8 @@ async fn with_the_referrers_api_no_tag_is_written() {
     let outcome = attach(&client, &repository, &subject, &manifests, &[], &quick()).await.unwrap();
     assert_eq!((outcome.layout, outcome.index_writes, outcome.digests.len()), (Layout::ReferrersApi, 0, 2));
     assert!(registry.tags("team/app").is_empty());
-    assert_eq!(count(&registry, "GET /v2/team/app/referrers"), 1, "{:?}", requests(&registry));
+    // Once at once, once after settling.
+    assert_eq!(count(&registry, "GET /v2/team/app/referrers"), 2, "{:?}", requests(&registry));
 }
 
 #[tokio::test]
@@ -80,6 +81,20 @@ async fn a_referrer_that_the_api_lost_is_put_again() {
     let outcome = attach(&client, &repository, &subject, &manifests, &[], &quick()).await.unwrap();
     assert_eq!(outcome.layout, Layout::ReferrersApi);
     assert_eq!(count(&registry, "PUT /v2/team/app/manifests"), 3);
+}
+
+#[tokio::test]
+async fn a_referrer_that_the_api_lists_and_then_loses_is_put_again() {
+    let (registry, repository, subject) = prepared(&[]).await;
+    let client = client();
+    let manifests = referrers(&client, &repository, &subject, &["a"]).await;
+    let empty = format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[]}}"#, media_type::OCI_INDEX);
+    let headers = vec![("content-type", media_type::OCI_INDEX.to_owned())];
+    let forgets = Fault::Answer(200, headers, empty.into_bytes());
+    registry.faults().add(When::any().matching("/referrers/").nth(2), Place::Before, forgets);
+    attach(&client, &repository, &subject, &manifests, &[], &quick()).await.unwrap();
+    assert_eq!(count(&registry, "PUT /v2/team/app/manifests"), 2);
+    assert_eq!(count(&registry, "GET /v2/team/app/referrers"), 4);
 }
 
 #[tokio::test]

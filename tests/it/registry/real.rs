@@ -32,7 +32,8 @@ async fn image(client: &dyn Registry, repository: &Repository) -> RawManifest {
 #[ignore = "needs REGISTRY_URL"]
 async fn push_head_pull_and_list() {
     let (client, repository) = (client(), repository("push"));
-    assert_eq!(client.tags(&repository).await.unwrap(), None);
+    // Some registries have every repository, without tags.
+    assert!(client.tags(&repository).await.unwrap().is_none_or(|tags| tags.is_empty()));
     assert_eq!(client.head(&repository, &tag("1.0")).await.unwrap(), None);
     let image = image(&client, &repository).await;
     client.put_manifest(&repository, &PutTarget::Digest, &image).await.unwrap();

@@ -106,9 +106,14 @@ async fn delay() {
 
 #[tokio::test]
 async fn reset_and_close() {
-    for fault in [Fault::Reset, Fault::Close] {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    for (fault, is_reset) in [(Fault::Reset, true), (Fault::Close, false)] {
         let bed = struck(fault).await;
-        assert!(bed.maybe("GET", "/v2/", &[], b"").await.is_none());
+        let mut stream = tokio::net::TcpStream::connect(bed.registry.address()).await.unwrap();
+        stream.write_all(b"GET /v2/ HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let read = stream.read(&mut [0; 16]).await;
+        assert_eq!(read.as_ref().is_err(), is_reset, "{read:?}");
+        assert_eq!(read.unwrap_or(0), 0);
         assert_eq!(bed.registry.log()[0].status, None);
         bed.registry.faults().clear();
         assert_eq!(bed.get("/v2/").await.status, 200);

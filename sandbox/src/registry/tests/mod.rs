@@ -1,6 +1,7 @@
 //! The registry, asked by a raw client: the protocol, who may do what, and every switch and fault by its name.
 
 mod access;
+mod control;
 mod discovery;
 mod faults;
 mod protocol;

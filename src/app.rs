@@ -1,0 +1,287 @@
+//! The wiring: the only place that names concrete edges. Reads files, builds clients, and hands ports to `ops`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use crate::config::environment::Environment;
+use crate::config::{Config, DEFAULT_PATHS, MAX_CONFIG_BYTES};
+use crate::evidence::TrustRoot;
+use crate::ops::promote::{FreshRegistry, Stop};
+use crate::policy::PolicySet;
+use crate::registry::Registry;
+use crate::registry::http::{CredentialOptions, ExplicitToken, HttpOptions, HttpRegistry};
+use crate::scanner::{AcceptedBinary, DEFAULT_REQUIRED, DEFAULT_TIMEOUT, Trivy, TrivyOptions};
+use crate::sigstore::{Clock, Instance, KeylessSigner, Services, TokenSource, load_trust_root};
+
+/// What the command line decides about the edges; flags and environment already merged over the file.
+#[derive(Debug, Clone, Default)]
+pub struct Wiring {
+    pub config: Option<PathBuf>,
+    pub sigstore: Option<String>,
+    pub trust_root: Option<PathBuf>,
+    pub signing_config: Option<PathBuf>,
+    pub identity_token_file: Option<PathBuf>,
+    pub trivy: Option<PathBuf>,
+    pub trivy_db: Option<PathBuf>,
+    pub policy: Option<PathBuf>,
+    pub plain_http: Vec<String>,
+    /// `--registry-token-stdin`: the registry it is for, and the token.
+    pub registry_token: Option<(String, SecretString)>,
+    /// One registry operation with its retries.
+    pub timeout: Option<Duration>,
+}
+
+/// Why the program could not be wired; always the user's to fix (exit 2).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct WiringError {
+    pub code: &'static str,
+    pub message: String,
+    pub help: String,
+}
+
+impl WiringError {
+    fn new(code: &'static str, error: &dyn std::error::Error, help: &str) -> Self {
+        Self { code, message: crate::ops::promote::chain(error), help: help.to_owned() }
+    }
+}
+
+/// Configuration, environment and wiring of one run.
+#[derive(Debug)]
+pub struct App {
+    pub config: Config,
+    /// Where the configuration was read; `None` without one.
+    pub config_path: Option<PathBuf>,
+    pub environment: Environment,
+    wiring: Wiring,
+}
+
+impl App {
+    /// Reads the configuration and the environment.
+    pub fn new(wiring: Wiring) -> Result<Self, WiringError> {
+        let (config, config_path) = load_config(wiring.config.as_deref())?;
+        Ok(Self { config, config_path, environment: Environment::read(), wiring })
+    }
+
+    /// The clock of the whole run.
+    #[must_use]
+    pub fn clock() -> Clock {
+        Arc::new(now)
+    }
+
+    pub fn registry(&self) -> Result<Arc<dyn Registry>, WiringError> {
+        let setup = |e: &dyn std::error::Error| WiringError::new("registry", e, "check registries in the configuration");
+        let registry = HttpRegistry::new(self.http_options()?).map_err(|e| setup(&e))?;
+        Ok(Arc::new(registry))
+    }
+
+    fn http_options(&self) -> Result<HttpOptions, WiringError> {
+        let mut options = HttpOptions {
+            credentials: CredentialOptions {
+                explicit: self
+                    .wiring
+                    .registry_token
+                    .clone()
+                    .map(|(registry, token)| ExplicitToken { registry, token }),
+                docker_config: self.environment.docker_config.clone(),
+                github_token: self.environment.github_token.clone(),
+            },
+            plain_http: [self.wiring.plain_http.clone(), self.config.tools.plain_http.clone()].concat(),
+            ..HttpOptions::default()
+        };
+        if let Some(timeout) = self.wiring.timeout {
+            options.deadline = timeout;
+            options.request_timeout = options.request_timeout.min(timeout);
+        }
+        for (host, registry) in &self.config.registries {
+            if let Some(realm) = registry.realm.as_deref().and_then(|realm| url::Url::parse(realm).ok()) {
+                options.realms.insert(host.clone(), realm);
+            }
+            if let Some(ca) = &registry.ca {
+                options.extra_ca.insert(host.clone(), read_file(ca, "registry")?);
+            }
+        }
+        Ok(options)
+    }
+
+    pub fn trust_root(&self) -> Result<TrustRoot, WiringError> {
+        let setup = |e: &dyn std::error::Error| {
+            WiringError::new("trust-root", e, "pass --trust-root FILE, or --sigstore public-good")
+        };
+        let file = self.wiring.trust_root.as_ref().or(match self.wiring.sigstore {
+            Some(_) => None,
+            None => self.config.tools.trust_root.as_ref(),
+        });
+        match file {
+            Some(path) => load_trust_root(path).map_err(|e| setup(&e)),
+            None => self.instance()?.trust_root().map_err(|e| setup(&e)),
+        }
+    }
+
+    fn instance(&self) -> Result<Instance, WiringError> {
+        let name = self.wiring.sigstore.as_ref().or(self.config.tools.sigstore.as_ref());
+        let name = name.map_or("public-good", String::as_str);
+        name.parse::<Instance>()
+            .map_err(|e| WiringError::new("sigstore", &e, "expected public-good, github or staging"))
+    }
+
+    /// Would signatures go to a log that everybody can read?
+    #[must_use]
+    pub fn uses_public_instance(&self) -> bool {
+        let own = self.wiring.signing_config.is_some() || self.config.tools.signing_config.is_some();
+        !own && self.instance().is_ok_and(|instance| instance != Instance::GitHub)
+    }
+
+    fn services(&self) -> Result<Services, WiringError> {
+        let setup = |e: &dyn std::error::Error| {
+            WiringError::new("signing-config", e, "pass --signing-config FILE with --trust-root FILE")
+        };
+        let file = self.wiring.signing_config.as_ref().or(self.config.tools.signing_config.as_ref());
+        let own_root = self.wiring.trust_root.is_some() || self.config.tools.trust_root.is_some();
+        match file {
+            Some(path) => Services::from_file(path).map_err(|e| setup(&e)),
+            None if own_root && self.wiring.sigstore.is_none() => Err(WiringError {
+                code: "signing-config",
+                message: "--trust-root without --signing-config: where to sign is not known".to_owned(),
+                help: "pass --signing-config FILE of the same Sigstore instance".to_owned(),
+            }),
+            None => self.instance()?.services().map_err(|e| setup(&e)),
+        }
+    }
+
+    pub fn signer(&self, trust_root: TrustRoot) -> Result<KeylessSigner, WiringError> {
+        KeylessSigner::new(self.services()?, self.token_source()?, trust_root, Self::clock())
+            .map_err(|e| WiringError::new("sigstore", &e, "countersign doctor"))
+    }
+
+    fn token_source(&self) -> Result<TokenSource, WiringError> {
+        let file = self.wiring.identity_token_file.as_ref().or(self.config.tools.identity_token_file.as_ref());
+        if let Some(path) = file {
+            return Ok(TokenSource::File(path.clone()));
+        }
+        if let Some(token) = &self.environment.sigstore_id_token {
+            return Ok(TokenSource::Value(token.clone()));
+        }
+        match &self.environment.actions_token {
+            Some((url, token)) => {
+                let request_url = url::Url::parse(url)
+                    .map_err(|e| WiringError::new("identity-token", &e, "ACTIONS_ID_TOKEN_REQUEST_URL is no URL"))?;
+                Ok(TokenSource::GitHub { request_url, request_token: token.clone() })
+            }
+            None => Ok(TokenSource::None),
+        }
+    }
+
+    /// Trivy, located but not yet checked or run.
+    pub fn scanner(&self) -> Result<Trivy, WiringError> {
+        let path = self.wiring.trivy.as_ref().or(self.config.tools.trivy.as_ref());
+        let cache = self.wiring.trivy_db.as_ref().or(self.config.tools.trivy_db.as_ref());
+        let own_cache = || self.environment.cache.as_ref().map(|cache| cache.join("trivy"));
+        let cache = cache.cloned().or_else(own_cache).ok_or_else(|| WiringError {
+            code: "trivy-db",
+            message: "no vulnerability database: neither --trivy-db nor a home folder".to_owned(),
+            help: "pass --trivy-db DIR".to_owned(),
+        })?;
+        let launcher = std::env::current_exe()
+            .map_err(|e| WiringError::new("scanner", &e, "cannot tell where this program is"))?;
+        let accepted = self.config.tools.trivy_digests.iter();
+        let options = TrivyOptions {
+            launcher,
+            cache,
+            accepted: accepted
+                .map(|digest| AcceptedBinary { version: "configured".to_owned(), digest: digest.clone() })
+                .collect(),
+            required: DEFAULT_REQUIRED,
+            timeout: DEFAULT_TIMEOUT,
+            now,
+        };
+        Trivy::locate(path.map(PathBuf::as_path), &self.environment.path, options)
+            .map_err(|e| WiringError::new("scanner", &e, e.help()))
+    }
+
+    /// Built-in rules, with the user's where given.
+    pub fn policy(&self) -> Result<PolicySet, WiringError> {
+        let Some(path) = self.wiring.policy.as_ref().or(self.config.tools.policy_path.as_ref()) else {
+            return Ok(PolicySet::builtin());
+        };
+        let files = rego_files(path)?;
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        PolicySet::with_user(&files).map_err(|e| WiringError::new("policy", &e, "check the files given by --policy"))
+    }
+
+    /// Makes clients with empty caches.
+    #[must_use]
+    pub fn fresh(self: &Arc<Self>) -> Arc<dyn FreshRegistry> {
+        Arc::new(Fresh(Arc::clone(self)))
+    }
+}
+
+#[derive(Debug)]
+struct Fresh(Arc<App>);
+
+impl FreshRegistry for Fresh {
+    fn fresh(&self) -> Result<Arc<dyn Registry>, Stop> {
+        self.0.registry().map_err(|e| Stop::Setup { code: e.code, message: e.message, help: e.help })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one clock of the program")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+fn load_config(path: Option<&Path>) -> Result<(Config, Option<PathBuf>), WiringError> {
+    let found = match path {
+        Some(path) => Some(path.to_owned()),
+        None => DEFAULT_PATHS.iter().map(PathBuf::from).find(|path| path.is_file()),
+    };
+    let Some(path) = found else { return Ok((Config::default(), None)) };
+    let size = std::fs::metadata(&path).map(|m| m.len()).unwrap_or(0);
+    if size > MAX_CONFIG_BYTES {
+        let message = format!("{}: {size} bytes, at most {MAX_CONFIG_BYTES} are read", path.display());
+        return Err(WiringError { code: "config", message, help: String::new() });
+    }
+    let text = String::from_utf8(read_file(&path, "config")?)
+        .map_err(|e| WiringError::new("config", &e, "the configuration is UTF-8 text"))?;
+    let config = Config::parse(&path.display().to_string(), &text)
+        .map_err(|e| WiringError::new("config", &e, "docs/reference/configuration.md lists every key"))?;
+    Ok((config, Some(path)))
+}
+
+fn read_file(path: &Path, code: &'static str) -> Result<Vec<u8>, WiringError> {
+    std::fs::read(path).map_err(|e| WiringError {
+        code,
+        message: format!("cannot read {}: {e}", path.display()),
+        help: "check the path".to_owned(),
+    })
+}
+
+/// `*.rego` of a folder (not below it), or the one file.
+fn rego_files(path: &Path) -> Result<Vec<(String, String)>, WiringError> {
+    let unreadable = |e: std::io::Error| WiringError {
+        code: "policy",
+        message: format!("cannot read {}: {e}", path.display()),
+        help: "--policy takes a Rego file or a folder with *.rego".to_owned(),
+    };
+    let mut paths = Vec::new();
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.extension().is_some_and(|e| e == "rego") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+    } else {
+        paths.push(path.to_owned());
+    }
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).map_err(unreadable)?;
+        Ok((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), text))
+    };
+    paths.into_iter().map(read).collect()
+}

@@ -1,0 +1,321 @@
+//! `countersign promote`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::cli::candidates;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::options::Shared;
+use crate::cli::output::{Outcome, document, tree};
+use crate::cli::{git, progress, wiring};
+use crate::config::{Config, ImageConfig, Transparency};
+use crate::identity::ExpectedIdentity;
+use crate::oci::{DigestReference, Repository, Tag};
+use crate::ops::promote::{Adopt, CandidateImage, Ports, Promotion, Request, State, Stop, promote};
+use crate::policy::input::{Requirements, Settings};
+use crate::promotion::record::GitSource;
+use crate::promotion::{Candidate, TagMove, Version};
+use crate::sigstore::WorkloadToken;
+use crate::tags::{Build, GitContext, Target};
+
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArgs {
+    /// What the build produced, by digest
+    #[arg(value_name = "REPO@DIGEST")]
+    candidates: Vec<String>,
+    /// File with candidates: JSON map repository→digest, buildx metadata file, or lines
+    #[arg(long, value_name = "FILE")]
+    digests: Option<PathBuf>,
+    /// The version to release; without it a branch, commit or pull-request build
+    #[arg(long, value_name = "V")]
+    version: Option<Version>,
+    /// Git ref of the build [default: CI environment, identity token, git]
+    #[arg(long, value_name = "REF")]
+    git_ref: Option<String>,
+    /// Full commit of the build [default: CI environment, identity token, git]
+    #[arg(long, value_name = "SHA")]
+    sha: Option<String>,
+    /// Show what would happen and stop before the first write
+    #[arg(long)]
+    plan: bool,
+    /// Take over channels and higher version tags that have no record; TAG=VERSION where labels do not tell
+    #[arg(long, value_name = "TAG=VERSION", num_args = 0..=1, action = clap::ArgAction::Append, default_missing_value = "")]
+    adopt: Vec<String>,
+    /// Save SBOM, report, policy input and decision here, also on deny
+    #[arg(long, value_name = "DIR")]
+    evidence_dir: Option<PathBuf>,
+}
+
+pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, Failure> {
+    let references = candidates::read(&args.candidates, args.digests.as_deref())?;
+    let repositories: Vec<&Repository> = references.iter().map(|r| &r.repository).collect();
+    let app = wiring::app(shared, &repositories)?;
+    let images = configured(&app.config, &references)?;
+    let identities = wiring::expected(&app, None)?;
+    let trust_root = app.trust_root()?;
+    let signer = app.signer(trust_root.clone())?;
+    let scanner = app.scanner()?;
+    let token = peek_token(&signer).await;
+    let (git, build) = release(args, &app, token.as_ref()).await?;
+    check_token(&app, &git, token.as_ref())?;
+    let context = GitContext { git_ref: git.git_ref.clone(), commit: git.commit.clone(), target: Target::default() };
+    let allowed = app.config.preset.tags(&build, &context).map_err(|e| Failure::usage(e.to_string()))?;
+    let images = references.iter().zip(images).map(|(reference, image)| CandidateImage {
+        reference: reference.clone(),
+        allowed: allowed.clone(),
+        require: requirements(&app.config, image),
+    });
+    let request = Request {
+        candidate: Candidate { version: build.version().cloned(), git, images: references.clone() },
+        images: images.collect(),
+        source_repository: source_repository(&identities),
+        identities,
+        trust_root,
+        policy: app.policy()?,
+        settings: settings(shared, &app.config),
+        adopt: adopt(&args.adopt)?,
+        branches: BTreeMap::new(),
+        plan_only: args.plan,
+        run: String::new(),
+        clock: App::clock(),
+    };
+    let ports = Ports {
+        registry: app.registry()?,
+        fresh: app.fresh(),
+        signer: Arc::new(signer),
+        scanner: Arc::new(scanner),
+        reporter: progress::reporter(shared),
+    };
+    let outcome = with_signals(promote(&ports, &request)).await?;
+    let promotion = outcome.map_err(|stop| match stop {
+        Stop::Setup { code: "internal", message, help } => Failure::new(Exit::Internal, "internal", message).help(help),
+        Stop::Setup { code, message, help } => Failure::new(Exit::Usage, code, message).help(help),
+        Stop::Result(_) => Failure::new(Exit::Internal, "internal", "a promotion ended without a result"),
+    })?;
+    if let Some(folder) = &args.evidence_dir {
+        save(folder, &promotion)?;
+    }
+    Ok(Outcome { exit: exit(&promotion), document: promotion_document(&promotion)?, text: text(&promotion) })
+}
+
+/// SIGINT and SIGTERM end the run after what is in flight; the same command resumes it.
+async fn with_signals<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let handler = |kind| signal(kind).map_err(|e| Failure::new(Exit::Internal, "signals", e.to_string()));
+    let (mut interrupt, mut terminate) = (handler(SignalKind::interrupt())?, handler(SignalKind::terminate())?);
+    let interrupted = || {
+        Failure::new(Exit::Unknown, "interrupted", "interrupted; what was written so far stands, and is safe")
+            .help("run the same command again: it finishes what was begun")
+    };
+    tokio::select! {
+        done = work => Ok(done),
+        _ = interrupt.recv() => Err(interrupted()),
+        _ = terminate.recv() => Err(interrupted()),
+    }
+}
+
+/// Every candidate must be configured, every configured image must be a candidate, each once. Without images in the
+/// configuration the candidates are the release.
+fn configured<'c>(config: &'c Config, references: &[DigestReference]) -> Result<Vec<Option<&'c ImageConfig>>, Failure> {
+    if config.images.is_empty() {
+        return Ok(vec![None; references.len()]);
+    }
+    for image in &config.images {
+        if !references.iter().any(|reference| reference.repository == image.repository) {
+            let message = format!("{} is configured, but no digest of it was given", image.repository);
+            return Err(Failure::usage(message).help("one release is all images of the configuration: pass every digest"));
+        }
+    }
+    references.iter().map(|reference| {
+        let found = config.images.iter().find(|image| image.repository == reference.repository);
+        found.map(Some).ok_or_else(|| {
+            Failure::usage(format!("{} is not configured", reference.repository))
+                .help("add it to images in countersign.yaml")
+        })
+    }).collect()
+}
+
+/// The token is looked at early for its git context only; signing fetches a fresh one and reports what is wrong with it.
+async fn peek_token(signer: &crate::sigstore::KeylessSigner) -> Option<WorkloadToken> {
+    signer.token().await.ok()
+}
+
+/// What is released, from where: flags, then CI, then the identity token, then git.
+async fn release(
+    args: &PromoteArgs,
+    app: &App,
+    token: Option<&WorkloadToken>,
+) -> Result<(GitSource, Build), Failure> {
+    let checkout = git::head().await;
+    let from_token = |claim: Option<&str>| claim.map(str::to_owned);
+    let git_ref = args.git_ref.clone()
+        .or_else(|| app.environment.git_ref.clone())
+        .or_else(|| from_token(token.and_then(WorkloadToken::git_ref)))
+        .or_else(|| args.version.as_ref().map(|version| format!("refs/tags/v{version}")))
+        .or_else(|| checkout.as_ref().and_then(|head| head.git_ref.clone()))
+        .ok_or_else(|| Failure::usage("no version and no git ref: what is this build?").help("pass --version, or --git-ref and --sha"))?;
+    let commit = args.sha.clone()
+        .or_else(|| app.environment.git_sha.clone())
+        .or_else(|| from_token(token.and_then(WorkloadToken::sha)))
+        .or_else(|| checkout.map(|head| head.commit));
+    let usage = |e: &dyn std::fmt::Display| Failure::usage(e.to_string());
+    let git = GitSource {
+        git_ref: git_ref.parse().map_err(|e| usage(&e))?,
+        commit: commit.map(|commit| commit.parse()).transpose().map_err(|e| usage(&e))?,
+    };
+    let context = GitContext { git_ref: git.git_ref.clone(), commit: git.commit.clone(), target: Target::default() };
+    let build = Build::of(args.version.as_ref(), &context).map_err(|e| usage(&e))?;
+    Ok((git, build))
+}
+
+/// Ref and commit must be those of the token's run, and a private repository's name needs consent for a public log.
+fn check_token(app: &App, git: &GitSource, token: Option<&WorkloadToken>) -> Result<(), Failure> {
+    let Some(token) = token else { return Ok(()) };
+    let (git_ref, sha) = (git.git_ref.to_string(), git.commit.as_ref().map(ToString::to_string));
+    token.agrees_with(Some(&git_ref), sha.as_deref()).map_err(|mismatch| {
+        let message = format!("{} of this release is {}, but the identity token is for {}", mismatch.claim, mismatch.expected, mismatch.found);
+        Failure::usage(message).help("run the gate in the workflow run of that git tag")
+    })?;
+    let public_log = app.uses_public_instance();
+    if public_log && token.is_private_repository() && app.config.transparency == Transparency::Auto {
+        return Err(Failure::usage("this repository is private, and signing would put its name into a public log")
+            .help("set transparency: public in countersign.yaml, or use another Sigstore instance"));
+    }
+    Ok(())
+}
+
+fn requirements(config: &Config, image: Option<&ImageConfig>) -> Requirements {
+    Requirements {
+        platforms: image.map(|i| i.platforms.clone()).unwrap_or_default(),
+        max_compressed_size: image.and_then(|i| i.max_compressed_size),
+        non_root: image.is_some_and(|i| i.non_root),
+        labels: config.policy.required_labels.clone(),
+    }
+}
+
+pub(crate) fn settings(shared: &Shared, config: &Config) -> Settings {
+    let policy = &config.policy;
+    Settings {
+        deny: policy.deny.clone(),
+        warn: policy.warn.clone(),
+        fixable_only: policy.fixable_only,
+        max_age_seconds: policy.max_scan_age.seconds(),
+        max_database_age_seconds: shared.max_db_age.unwrap_or(policy.max_db_age).seconds(),
+    }
+}
+
+fn source_repository(identities: &crate::identity::ExpectedIdentities) -> Option<String> {
+    identities.iter().find_map(|(_, identity)| match identity {
+        ExpectedIdentity::GitHub { github, .. } => Some(github.repository.uri().to_owned()),
+        ExpectedIdentity::Name { .. } => None,
+    })
+}
+
+fn adopt(values: &[String]) -> Result<Adopt, Failure> {
+    if values.is_empty() {
+        return Ok(Adopt::None);
+    }
+    let mut versions: BTreeMap<Tag, Version> = BTreeMap::new();
+    for value in values.iter().filter(|value| !value.is_empty()) {
+        let refuse = || Failure::usage(format!("--adopt: expected TAG=VERSION, found {value:?}"));
+        let (tag, version) = value.split_once('=').ok_or_else(refuse)?;
+        versions.insert(tag.parse().map_err(|_| refuse())?, version.parse().map_err(|_| refuse())?);
+    }
+    Ok(if versions.is_empty() { Adopt::ByLabel } else { Adopt::Named(versions) })
+}
+
+fn save(folder: &Path, promotion: &Promotion) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| Failure::usage(format!("cannot write {}: {e}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    for file in &promotion.evidence {
+        std::fs::write(folder.join(&file.name), &file.bytes).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn exit(promotion: &Promotion) -> Exit {
+    match promotion.state {
+        State::Planned | State::Promoted | State::Unchanged => Exit::Ok,
+        State::Denied => Exit::Denied,
+        State::Conflict => Exit::Conflict,
+        State::Refuted => Exit::Refuted,
+        State::Unknown => wiring::unknown_exit(&promotion.reasons),
+        State::Incomplete => Exit::Unknown,
+    }
+}
+
+/// The fixed fields of product.md, `Promotion`.
+fn promotion_document(promotion: &Promotion) -> Result<Value, Failure> {
+    let images: Vec<Value> = promotion.images.iter().map(|image| {
+        let nodes = image.tree.as_ref().map_or_else(|| json!([]), |tree| json!(tree.nodes()));
+        json!({
+            "repository": image.reference.repository.to_string(),
+            "digest": image.reference.digest.to_string(),
+            "nodes": nodes,
+            "moves": image.moves.iter().map(move_document).collect::<Vec<_>>(),
+        })
+    }).collect();
+    document("Promotion", json!({
+        "version": promotion.version.as_ref().map(ToString::to_string),
+        "decision": promotion.decision,
+        "state": promotion.state,
+        "images": images,
+        "reasons": promotion.reasons,
+        "warnings": promotion.warnings,
+    }))
+}
+
+fn move_document(line: &TagMove) -> Value {
+    json!({
+        "tag": line.tag.to_string(),
+        "class": line.class.as_str(),
+        "action": line.action.as_str(),
+        "from": line.from.as_ref().map(ToString::to_string),
+        "to": line.to.to_string(),
+        "why": line.why.as_ref().map(|why| why.message.clone()).unwrap_or_default(),
+    })
+}
+
+fn text(promotion: &Promotion) -> String {
+    let mut text = String::new();
+    for image in promotion.images.iter().filter(|image| !image.moves.is_empty()) {
+        text.push_str(&format!("{}\n{}\n", image.reference, plan_table(&image.moves)));
+    }
+    for reason in &promotion.reasons {
+        text.push_str(&tree::reason("", reason));
+    }
+    for warning in &promotion.warnings {
+        text.push_str(&format!("warning {}: {}\n", warning.code, warning.message));
+    }
+    let word = serde_json::to_value(promotion.state).ok().and_then(|v| v.as_str().map(str::to_owned));
+    let version = promotion.version.as_ref().map(|v| format!(" {v}")).unwrap_or_default();
+    text.push_str(&format!("{}{version}\n", word.unwrap_or_default()));
+    text
+}
+
+/// Like Terraform's plan: a sign, the tag, what happens.
+fn plan_table(moves: &[TagMove]) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    for line in moves {
+        let short = |d: &Option<crate::oci::Digest>| d.as_ref().map_or_else(|| "–".to_owned(), crate::oci::Digest::short);
+        use crate::promotion::Action as A;
+        let what = match line.action {
+            A::Create => format!("create → {}", line.to.short()),
+            A::Move => format!("move from {} to {}", short(&line.from), line.to.short()),
+            A::Keep => format!("keep {}", line.to.short()),
+            A::Skip => format!("skip, stays {}", short(&line.from)),
+            A::Conflict => format!("conflict, points to {}", short(&line.from)),
+        };
+        let why = line.why.as_ref().map(|why| why.message.clone()).unwrap_or_default();
+        table.add_row([line.action.sign().to_string(), line.tag.to_string(), what, why]);
+    }
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}

@@ -1,0 +1,58 @@
+//! `countersign sbom REF|LAYOUT|TAR`
+
+use clap::Args;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::options::Shared;
+use crate::cli::output::Outcome;
+use crate::cli::source;
+use crate::image::catalog;
+use crate::oci::Platform;
+use crate::ops::promote::sbom_subject;
+use crate::sbom::{self, SpecVersion};
+
+#[derive(Debug, Args)]
+pub(crate) struct SbomArgs {
+    /// REPOSITORY:TAG, REPOSITORY@DIGEST, OCI layout folder or archive
+    #[arg(value_name = "REF|LAYOUT|TAR")]
+    subject: String,
+    /// Which platform of an index, for example linux/arm64
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<Platform>,
+    /// CycloneDX version
+    #[arg(long, value_name = "VERSION", default_value_t = SpecVersion::V1_5)]
+    spec_version: SpecVersion,
+    /// Read every layer, whatever was cached
+    #[arg(long)]
+    no_cache: bool,
+}
+
+pub(crate) async fn run(shared: &Shared, args: &SbomArgs) -> Result<Outcome, Failure> {
+    let opened = source::open(shared, &args.subject).await?;
+    let images = opened.images(args.platform.as_ref()).await?;
+    let node = match images.as_slice() {
+        [one] => one.clone(),
+        [] => return Err(Failure::usage(format!("{} holds no image", args.subject))),
+        several => {
+            let known: Vec<String> =
+                several.iter().filter_map(|n| n.platform.as_ref()).map(ToString::to_string).collect();
+            let message = format!("{} has several platforms: {}", args.subject, known.join(", "));
+            return Err(Failure::usage(message).help("choose one with --platform"));
+        }
+    };
+    let inventories = catalog(opened.source.clone(), std::slice::from_ref(&node)).await?;
+    let internal = |why: String| Failure::new(Exit::Internal, "internal", why);
+    let inventory = inventories.get(&node.digest).ok_or_else(|| internal("no inventory".to_owned()))?;
+    for anomaly in &inventory.anomalies {
+        tracing::warn!(code = %anomaly.code, path = %anomaly.path, "{}", anomaly.detail);
+    }
+    let subject = sbom_subject(opened.repository.clone(), &node);
+    let bytes = sbom::document(inventory, &subject, App::clock()(), Uuid::new_v4()).map_err(|e| internal(e.to_string()))?;
+    let bytes = sbom::with_spec_version(&bytes, args.spec_version).map_err(|e| internal(e.to_string()))?;
+    let document = serde_json::from_slice(&bytes).map_err(|e| internal(e.to_string()))?;
+    let text = format!("{}\n", String::from_utf8_lossy(&bytes));
+    Ok(Outcome { exit: Exit::Ok, document, text })
+}

@@ -1,0 +1,128 @@
+//! `countersign verify REF…`
+
+use clap::{Args, ValueEnum};
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::identity_args::IdentityArgs;
+use crate::cli::options::Shared;
+use crate::cli::output::{Outcome, document, list, tree};
+use crate::cli::wiring;
+use crate::evidence::verdict::{ChildrenRule, NodeKind, Requirements};
+use crate::evidence::{Moment, PredicateType};
+use crate::identity::ExpectedIdentities;
+use crate::oci::{Reference, Repository};
+use crate::ops::gather::{Depth, Rules};
+use crate::ops::verify::{Verification, verify};
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// REPOSITORY:TAG or REPOSITORY@DIGEST
+    #[arg(required = true, value_name = "REF")]
+    references: Vec<Reference>,
+    #[command(flatten)]
+    identity: IdentityArgs,
+    /// What must be attached: signature, sbom, vulnerability, provenance, promotion, vsa, or a predicate type
+    /// [default: signature; with a configuration: what promote writes]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    require: Vec<String>,
+    /// May a verified index vouch for its children?
+    #[arg(long, value_enum, default_value_t = Children::Covered)]
+    children: Children,
+    /// Judge as of this time (RFC 3339); what was signed later does not exist yet
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+    /// Read everything that is attached, even when the requirements are met
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Children {
+    /// Signature and VSA of the index are enough
+    Covered,
+    /// Each child needs its own
+    Signed,
+}
+
+pub(crate) async fn run(shared: &Shared, args: &VerifyArgs) -> Result<Outcome, Failure> {
+    let repositories: Vec<&Repository> = args.references.iter().map(Reference::repository).collect();
+    let app = wiring::app(shared, &repositories)?;
+    let expected = wiring::expected(&app, args.identity.expected()?)?;
+    let trust_root = app.trust_root()?;
+    let registry = app.registry()?;
+    let moment = Moment { now: App::clock()(), at: args.at };
+    let rules = Rules { trust_root: &trust_root, expected: &expected, moment };
+    let required = requirements(&app, args)?;
+    let depth = if args.all { Depth::Everything } else { Depth::Enough };
+    let each = args.references.iter().map(|reference| verify(registry.as_ref(), reference, rules, &required, depth));
+    let verifications = join_all(each).await;
+    let exits = verifications.iter().map(|v| wiring::exit_of(v.verdict, &v.reasons));
+    let exit = Exit::worst(exits);
+    let text = verifications.iter().map(|v| text(v, &expected)).collect::<Vec<_>>().join("\n");
+    let items = verifications.iter().map(verification_document).collect::<Result<Vec<_>, _>>()?;
+    Ok(Outcome { exit, document: list("Verification", items), text })
+}
+
+/// Flags, else what `promote` writes under the configuration, else a signature.
+fn requirements(app: &App, args: &VerifyArgs) -> Result<Requirements, Failure> {
+    let children = match args.children {
+        Children::Covered => ChildrenRule::Covered,
+        Children::Signed => ChildrenRule::Signed,
+    };
+    let types = if !args.require.is_empty() {
+        let types = args.require.iter().map(|name| PredicateType::from_name(name));
+        types.collect::<Result<_, _>>().map_err(|e| Failure::usage(format!("--require: {e}")))?
+    } else if app.config_path.is_some() {
+        Requirements::of_promote(NodeKind::Index).types
+    } else {
+        Requirements::signature().types
+    };
+    Ok(Requirements { types, children })
+}
+
+/// The fixed fields of product.md, `Verification`.
+pub(crate) fn verification_document(v: &Verification) -> Result<Value, Failure> {
+    let nodes = v.tree.as_ref().map_or_else(|| json!([]), |tree| json!(tree.nodes()));
+    document(
+        "Verification",
+        json!({
+            "reference": v.reference.to_string(),
+            "repository": v.reference.repository().to_string(),
+            "digest": v.digest.as_ref().map(ToString::to_string),
+            "verdict": v.verdict,
+            "nodes": nodes,
+            "reasons": v.reasons,
+        }),
+    )
+}
+
+fn text(v: &Verification, expected: &ExpectedIdentities) -> String {
+    let digest = v.digest.as_ref().map(|d| format!("@{}", d.short())).unwrap_or_default();
+    let mut text = format!("{} {}{digest}\n", tree::verdict(v.verdict), v.reference);
+    if let Some(verdict) = &v.tree {
+        text.push_str(&tree::nodes(verdict.nodes()));
+    }
+    let shown_in_tree = v.tree.is_some();
+    for reason in v.reasons.iter().filter(|_| !shown_in_tree) {
+        text.push_str(&tree::reason("  ", reason));
+    }
+    if v.verdict != crate::evidence::verdict::Verdict::Verified {
+        for (role, identity) in expected.iter() {
+            text.push_str(&format!("  expected ({role}): {}\n", describe(identity)));
+        }
+    }
+    text
+}
+
+fn describe(identity: &crate::identity::ExpectedIdentity) -> String {
+    use crate::identity::ExpectedIdentity as E;
+    match identity {
+        E::Name { issuer, name } => format!("{name}, issuer {issuer}"),
+        E::GitHub { issuer, github } => format!("{github}, issuer {issuer}"),
+    }
+}

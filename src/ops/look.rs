@@ -1,0 +1,163 @@
+//! The facts of one repository: tag list, tags, and the promotion records behind them. Reads only.
+//!
+//! A look that failed leaves no entry, or says so; whatever depends on it is undecided (I6).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::{join_all, try_join_all};
+
+use crate::evidence::verdict::NodeEvidence;
+use crate::evidence::{PredicateType, Statement, Verified};
+use crate::identity::IdentityRole;
+use crate::image::{RegistrySource, expand};
+use crate::oci::{Digest, DigestReference, Repository, Tag};
+use crate::ops::gather::{Depth, Rules, gather, lookup_failure};
+use crate::promotion::plan::{Adoption, DigestRecords, PlanInput, RecordedRelease, TagList, tags_to_examine};
+use crate::promotion::{AllowedTag, VerifiedRecord, Version};
+use crate::registry::Registry;
+
+/// The label that tells the version of an adopted target.
+const VERSION_LABEL: &str = "org.opencontainers.image.version";
+
+/// Looks at registries under the rules by which evidence counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    pub registry: &'a Arc<dyn Registry>,
+    pub rules: Rules<'a>,
+}
+
+impl Look<'_> {
+    /// Tag list and targets for a plan; records are read by [`Look::read_records`].
+    pub async fn facts(
+        &self,
+        candidate: &DigestReference,
+        version: Option<Version>,
+        allowed: &[AllowedTag],
+    ) -> PlanInput {
+        let repository = &candidate.repository;
+        let tags: Vec<Tag> = allowed.iter().map(|allowed| allowed.tag.clone()).collect();
+        let (list, mut targets) = tokio::join!(self.tag_list(repository), self.heads(repository, tags));
+        if let TagList::Complete(list) = &list {
+            let more = tags_to_examine(version.as_ref(), allowed, list);
+            let more = more.into_iter().filter(|tag| !targets.contains_key(tag)).collect();
+            targets.extend(self.heads(repository, more).await);
+        }
+        PlanInput {
+            repository: repository.clone(),
+            digest: candidate.digest.clone(),
+            version,
+            allowed: allowed.to_vec(),
+            list,
+            targets,
+            records: BTreeMap::new(),
+            branches: BTreeMap::new(),
+            adoption: Adoption::none(),
+        }
+    }
+
+    /// Adds the records of every digest the plan depends on and that was not read yet.
+    pub async fn read_records(&self, input: &mut PlanInput) {
+        let missing = input.digests_to_read().into_iter().filter(|digest| !input.records.contains_key(digest));
+        let missing: Vec<Digest> = missing.collect();
+        let repository = input.repository.clone();
+        let each = missing.into_iter().map(|digest| {
+            let reference = DigestReference { repository: repository.clone(), digest };
+            async move { (reference.digest.clone(), self.records_on(&reference).await) }
+        });
+        input.records.extend(join_all(each).await);
+    }
+
+    async fn records_on(&self, reference: &DigestReference) -> DigestRecords {
+        match self.node(reference, &[PredicateType::PROMOTION, PredicateType::WITHDRAWAL]).await {
+            Ok(node) => self.records_in(reference, &node),
+            Err(why) => DigestRecords::Unreadable { why },
+        }
+    }
+
+    /// Every record on `node` that verifies and whose signer may authorise it.
+    #[must_use]
+    pub fn records_in(&self, reference: &DigestReference, node: &NodeEvidence) -> DigestRecords {
+        if let Some(problem) = node.problems().first() {
+            return DigestRecords::Unreadable { why: problem.message.clone() };
+        }
+        let withdrawn: Vec<Version> = statements(node).filter_map(withdrawn_version).collect();
+        let releases = self.verified_in(reference, node).into_iter().map(|verified| {
+            let record = verified.record().clone();
+            let withdrawn = record.version.as_ref().is_some_and(|version| withdrawn.contains(version));
+            RecordedRelease { record, withdrawn }
+        });
+        DigestRecords::Read(releases.collect())
+    }
+
+    /// The verified records on `node`.
+    #[must_use]
+    pub fn verified_in(&self, reference: &DigestReference, node: &NodeEvidence) -> Vec<VerifiedRecord> {
+        let records = statements(node).filter_map(|s| VerifiedRecord::of(reference, s, self.rules.expected).ok());
+        records.collect()
+    }
+
+    /// The verified records on several digests, for the approval of a second look.
+    pub async fn verified_records(&self, references: Vec<DigestReference>) -> Result<Vec<VerifiedRecord>, String> {
+        let each = references.into_iter().map(|reference| async move {
+            let node = self.node(&reference, &[PredicateType::PROMOTION]).await?;
+            Ok::<_, String>(self.verified_in(&reference, &node))
+        });
+        Ok(try_join_all(each).await?.into_iter().flatten().collect())
+    }
+
+    async fn node(&self, reference: &DigestReference, types: &[PredicateType]) -> Result<NodeEvidence, String> {
+        let registry = self.registry.as_ref();
+        let found = registry.manifest(&reference.clone().into()).await.map_err(|e| e.to_string())?;
+        let manifest = found.ok_or_else(|| format!("{reference} does not exist"))?;
+        let mut node = NodeEvidence::of(&manifest, None).map_err(|e| e.to_string())?;
+        gather(registry, &reference.repository, &mut node, self.rules, types, Depth::Hinted).await;
+        Ok(node)
+    }
+
+    async fn tag_list(&self, repository: &Repository) -> TagList {
+        match self.registry.tags(repository).await {
+            Ok(tags) => TagList::Complete(tags.unwrap_or_default()),
+            Err(error) => TagList::Unreadable { why: error.to_string() },
+        }
+    }
+
+    /// HEAD of each tag; one that could not be looked up has no entry.
+    async fn heads(&self, repository: &Repository, tags: Vec<Tag>) -> BTreeMap<Tag, Option<Digest>> {
+        let each = tags.into_iter().map(|tag| async move {
+            match self.registry.head(repository, &tag).await {
+                Ok(digest) => Some((tag, digest)),
+                Err(error) => {
+                    tracing::warn!(reason.code = %lookup_failure(&error).code, "{error}");
+                    None
+                }
+            }
+        });
+        join_all(each).await.into_iter().flatten().collect()
+    }
+
+    /// The version label of each target, for `--adopt`.
+    pub async fn labelled_versions(&self, input: &PlanInput) -> BTreeMap<Tag, Version> {
+        let known = input.targets.iter().filter_map(|(tag, digest)| digest.as_ref().map(|digest| (tag, digest)));
+        let each = known.map(|(tag, digest)| async move {
+            let source = RegistrySource::new(self.registry.clone(), input.repository.clone());
+            let tree = expand(&source, digest).await.ok()?;
+            let label = tree.images().first()?.facts.labels.get(VERSION_LABEL)?.parse().ok()?;
+            Some((tag.clone(), label))
+        });
+        join_all(each).await.into_iter().flatten().collect()
+    }
+}
+
+fn statements(node: &NodeEvidence) -> impl Iterator<Item = &Verified<Statement>> {
+    node.attestations().iter().filter_map(|attestation| attestation.statement())
+}
+
+/// The version a verified withdrawal by an operator names.
+fn withdrawn_version(statement: &Verified<Statement>) -> Option<Version> {
+    let may = |role: &IdentityRole| matches!(role, IdentityRole::Operator | IdentityRole::Named);
+    if *statement.predicate_type() != PredicateType::WITHDRAWAL || !statement.roles().iter().any(may) {
+        return None;
+    }
+    statement.content().predicate.get("version")?.as_str()?.parse().ok()
+}

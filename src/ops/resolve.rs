@@ -1,0 +1,149 @@
+//! `resolve`: the verified digest behind a tag, now.
+//!
+//! Besides the evidence of the whole tree, a promotion record on the digest must name this repository and this tag, its
+//! version must not be withdrawn, and a channel must point to the highest version of its scope (product.md).
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::evidence::verdict::{NodeKind, Requirements, Verdict};
+use crate::oci::{Digest, DigestReference, Manifest, TagReference};
+use crate::ops::gather::{Depth, Rules};
+use crate::ops::look::Look;
+use crate::ops::tree;
+use crate::ops::verify::{fetch_root, gather_all, judge_nodes};
+use crate::policy::{Reason, ReasonCode};
+use crate::promotion::plan::{Action, DigestRecords, plan_tags};
+use crate::promotion::{AllowedTag, Scope, TagClass, VerifiedRecord, Version};
+use crate::registry::Registry;
+
+/// What a tag came to.
+#[derive(Debug, Clone)]
+pub struct Resolution {
+    pub reference: TagReference,
+    pub digest: Option<Digest>,
+    pub verdict: Verdict,
+    pub version: Option<Version>,
+    /// When the record that authorises the tag was signed.
+    pub promoted_at: Option<Timestamp>,
+    pub reasons: Vec<Reason>,
+}
+
+impl Resolution {
+    fn refuse(mut self, verdict: Verdict, reason: Reason) -> Self {
+        self.verdict = verdict;
+        self.reasons.push(reason);
+        self
+    }
+}
+
+/// Resolves `reference` and verifies what is behind it.
+pub async fn resolve(registry: &Arc<dyn Registry>, reference: &TagReference, rules: Rules<'_>) -> Resolution {
+    let mut resolution = Resolution {
+        reference: reference.clone(),
+        digest: None,
+        verdict: Verdict::Unknown,
+        version: None,
+        promoted_at: None,
+        reasons: Vec::new(),
+    };
+    let repository = &reference.repository;
+    let root = match fetch_root(registry.as_ref(), &reference.clone().into()).await {
+        Ok(root) => root,
+        Err(verification) => {
+            resolution.verdict = verification.verdict;
+            resolution.reasons = verification.reasons;
+            return resolution;
+        }
+    };
+    let subject = DigestReference { repository: repository.clone(), digest: root.digest().clone() };
+    resolution.digest = Some(subject.digest.clone());
+    let kind = match root.parse() {
+        Ok(Manifest::Index(_)) => NodeKind::Index,
+        Ok(Manifest::Image(image)) if image.is_container_image() => NodeKind::Image,
+        Ok(Manifest::Image(_)) | Err(_) => NodeKind::Artifact,
+    };
+    let required = Requirements::of_promote(kind);
+    let nodes = tree::read(registry.as_ref(), repository, &root).await;
+    // Withdrawals matter too, so everything is read.
+    let (nodes, _) = gather_all(registry.as_ref(), repository, nodes, rules, &required, Depth::Everything).await;
+    let look = Look { registry, rules };
+    let records = look.verified_in(&subject, &nodes[0].evidence);
+    let releases = look.records_in(&subject, &nodes[0].evidence);
+    let tree = judge_nodes(nodes, &required);
+    resolution.verdict = tree.verdict();
+    resolution.reasons = tree.reasons().to_vec();
+    if resolution.verdict != Verdict::Verified {
+        return resolution;
+    }
+    authorised(&look, resolution, &subject, &records, releases).await
+}
+
+/// The evidence is good: may this tag point here?
+async fn authorised(
+    look: &Look<'_>,
+    mut resolution: Resolution,
+    subject: &DigestReference,
+    records: &[VerifiedRecord],
+    releases: DigestRecords,
+) -> Resolution {
+    let reference = resolution.reference.clone();
+    let naming = records.iter().filter(|r| r.record().allows(&subject.repository, &subject.digest, &reference.tag));
+    let best = naming.max_by(|a, b| (&a.record().version, a.logged_at()).cmp(&(&b.record().version, b.logged_at())));
+    let Some(best) = best else {
+        let here = records.iter().any(|record| record.record().image(&subject.repository).is_some());
+        let (code, what) = if here || records.is_empty() {
+            (ReasonCode::TagNotAuthorised, format!("no promotion record on {subject} names {reference}"))
+        } else {
+            (ReasonCode::RepositoryMismatch, format!("{} was promoted in another repository, not in {}", subject.digest, subject.repository))
+        };
+        return resolution.refuse(Verdict::Refuted, Reason::new(code, what));
+    };
+    resolution.version.clone_from(&best.record().version);
+    resolution.promoted_at = Some(best.logged_at());
+    let version = best.record().version.clone();
+    let withdrawn = match &releases {
+        DigestRecords::Read(list) => list.iter().any(|r| r.withdrawn && r.record.version == version),
+        DigestRecords::Unreadable { why } => {
+            let reason = Reason::new(ReasonCode::TargetUnknown, why.clone());
+            return resolution.refuse(Verdict::Unknown, reason);
+        }
+    };
+    if let (true, Some(version)) = (withdrawn, &version) {
+        let reason = Reason::new(ReasonCode::Withdrawn, format!("{version} of {} was withdrawn", subject.repository));
+        return resolution.refuse(Verdict::Refuted, reason);
+    }
+    match (version, Scope::of_tag(&reference.tag)) {
+        (Some(version), Some(scope)) => highest(look, resolution, subject, version, scope, releases).await,
+        _ => resolution,
+    }
+}
+
+/// A channel is right only at the highest version of its scope: the plan for the version it shows must be "keep".
+async fn highest(
+    look: &Look<'_>,
+    resolution: Resolution,
+    subject: &DigestReference,
+    version: Version,
+    scope: Scope,
+    releases: DigestRecords,
+) -> Resolution {
+    let allowed = [AllowedTag { tag: resolution.reference.tag.clone(), class: TagClass::Channel(scope) }];
+    let mut input = look.facts(subject, Some(version.clone()), &allowed).await;
+    input.records.insert(subject.digest.clone(), releases);
+    look.read_records(&mut input).await;
+    let plan = plan_tags(&input);
+    if let Some(reason) = plan.undecided.first() {
+        return resolution.refuse(Verdict::Unknown, reason.clone());
+    }
+    match plan.moves.first() {
+        Some(line) if line.action == Action::Keep => resolution,
+        Some(line) => {
+            let why = line.why.as_ref().map_or_else(|| format!("{} moved meanwhile", line.tag), |why| why.message.clone());
+            let message = format!("{} shows {version}, which is not the highest of its scope: {why}", resolution.reference);
+            resolution.refuse(Verdict::Refuted, Reason::new(ReasonCode::NotHighest, message))
+        }
+        None => resolution,
+    }
+}
