@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the benchmarks: tools, image, real Sigstore, registry, and the delay in front of it; all stopped on exit.
 # Sets countersign, bin, trivy, trivy_db, layout, summary, work, registry (behind the delay where RTT_MS is not 0), access_log.
 
@@ -45,7 +46,7 @@ if [ "${RTT_MS:-0}" != 0 ]; then
   registry=127.0.0.1:$port
 fi
 trivy_db=${TRIVY_DB:-}
-if [ -z "$trivy_db" ]; then trivy_db=$work/trivy; "$sandbox" trivy-db "$trivy_db" >&2; fi
+if [ -z "$trivy_db" ]; then trivy_db=$work/trivy; "$sandbox" trivy-db --out "$trivy_db" >&2; fi
 export HOME=$work/home DOCKER_CONFIG=$work/home/.docker
 mkdir -p "$DOCKER_CONFIG"
 cd "$work" || exit 1
@@ -72,7 +73,7 @@ promote() { # REPOSITORY@DIGEST OPTION…: with cold caches of its own
   write_config "$work/countersign.yaml" "${candidate%@*}"
   token >"$work/token"
   XDG_CACHE_HOME=$(mktemp -d "$work/cache.XXXX") exec_or_call "$countersign" promote "$candidate" --version 1.2.3 --config "$work/countersign.yaml" \
-    --output json --trust-root "$TRUSTED_ROOT" --signing-config "$SIGNING_CONFIG" --identity-token-file "$work/token" \
+    --git-ref refs/tags/v1.2.3 --sha 0123456789abcdef0123456789abcdef01234567 --output json --trust-root "$TRUSTED_ROOT" --signing-config "$SIGNING_CONFIG" --identity-token-file "$work/token" \
     --trivy "$trivy" --trivy-db "$trivy_db" "$@"
 }
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # Sourced: counts checks. Each prints one line, `ok NAME` or `FAILED NAME` with the end of what the command said.
 # The caller sets `work`, a folder for outputs; the last check's output is in $work/out (stdout) and $work/err.
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # Sourced by run.sh: one whole release on one registry, then every claim checked with somebody else's tools.
 # Uses what run.sh sets: countersign, layout, summary, trivy, trivy_db, work, TRUSTED_ROOT, SIGNING_CONFIG.
 
@@ -6,7 +7,7 @@ VERSION_TAGS="1 1.2 1.2.3 latest v1.2.3"
 COMMIT=0123456789abcdef0123456789abcdef01234567
 SIGNATURE=https://sigstore.dev/cosign/sign/v1
 VSA=https://slsa.dev/verification_summary/v1
-IDENTITY_DIFFERS="none of the expected identities matched"
+IDENTITY_DIFFERS="no matching CertificateIdentity found"
 PROMOTION=https://countersign.dev/promotion/v1
 
 digest_of() { awk -v name="$1" '$1 == name { print $2 }' "$summary"; }   # index | linux/amd64 | linux/arm64
@@ -37,7 +38,6 @@ as_person() { # identity of a human release manager: an e-mail address
   cosign_identity=(--certificate-identity releaser@example.com --certificate-oidc-issuer "$ISSUER_URL")
   other_identity=(--certificate-identity somebody@example.com --certificate-oidc-issuer "$ISSUER_URL")
   our_identity=(--issuer "$ISSUER_URL" --identity releaser@example.com)
-  context=()
 }
 
 as_workflow() { # identity of a CI workflow, with the certificate extensions that GitHub Actions gets
@@ -51,13 +51,12 @@ as_workflow() { # identity of a CI workflow, with the certificate extensions tha
   other_identity=(--certificate-identity "$workflow@refs/heads/main" --certificate-oidc-issuer "$WORKFLOW_ISSUER_URL")
   our_identity=(--issuer "$WORKFLOW_ISSUER_URL" --github-repository example-org/app --github-workflow .github/workflows/gate.yml
     --github-ref 'refs/tags/v*')
-  context=(--git-ref refs/tags/v1.2.3 --sha "$COMMIT")
 }
 
 promote() { # CONFIG REPOSITORY@DIGEST OPTION…
   local config=$1 candidate=$2; shift 2
   fresh_token "$work/token"
-  "$countersign" promote "$candidate" --version "$VERSION" "${context[@]}" --config "$config" --output json \
+  "$countersign" promote "$candidate" --version "$VERSION" --git-ref refs/tags/v1.2.3 --sha "$COMMIT" --config "$config" --output json \
     --trust-root "$TRUSTED_ROOT" --signing-config "$SIGNING_CONFIG" --identity-token-file "$work/token" \
     --trivy "$trivy" --trivy-db "$trivy_db" "$@"
 }
@@ -71,7 +70,13 @@ contents() { # what the registry holds on disk; uploads in progress are not cont
 }
 
 tags_of() { # REPOSITORY: without the tags that stand in for the referrers API
-  crane ls --insecure "$1" 2>/dev/null | { grep -v '^sha256-' || true; } | LC_ALL=C sort | xargs
+  local listed
+  if ! listed=$("$crane" ls --insecure "$1" 2>&1); then
+    # a repository without any tag may be unknown to the tag list
+    grep -q NAME_UNKNOWN <<<"$listed" || { echo "no answer: $listed"; return; }
+    listed=
+  fi
+  { grep -v '^sha256-' <<<"$listed" || true; } | LC_ALL=C sort | xargs
 }
 
 attested() { # REPOSITORY@DIGEST TYPE: the predicate, when cosign accepts the attestation

@@ -19,9 +19,12 @@ packages=apt,nginx-light,curl,python3-minimal,ca-certificates,usr-is-merged
 export SOURCE_DATE_EPOCH=1735689600
 rm -rf "$out"; mkdir -p "$out"
 
+# The point release alone, without later security updates: an image with something for a scanner to find.
+point_release_only='--setup-hook=sed -i -e /-security/d -e /-updates/d "$1/etc/apt/sources.list"'
+
 bootstrap() { # ARCHITECTURE OPTION…
   local arch=$1; shift
-  mmdebstrap --quiet --components=main --architectures="$arch" --include="$packages" "$@" "$suite" "$out/$arch.tar" >"$out/$arch.log" 2>&1 \
+  mmdebstrap --quiet --components=main --architectures="$arch" --include="$packages" "$point_release_only" "$@" "$suite" "$out/$arch.tar" >"$out/$arch.log" 2>&1 \
     || { echo "image: mmdebstrap failed for $arch:" >&2; tail -n 20 "$out/$arch.log" >&2; exit 1; }
 }
 bootstrap amd64 --variant=minbase

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # Sourced by the scripts that start servers. Every server listens on 127.0.0.1, logs to DIR/log/NAME.log and has its pid in
 # DIR/pids.GROUP, one `pid name` per line; it is stopped by that pid and by nothing else. The caller sets `dir` and `group`.
 

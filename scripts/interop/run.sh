@@ -49,7 +49,7 @@ unset GITHUB_TOKEN ACTIONS_ID_TOKEN_REQUEST_URL ACTIONS_ID_TOKEN_REQUEST_TOKEN S
 # shellcheck disable=SC1091
 . "$work/registries/registries.env"
 trivy_db=${TRIVY_DB:-}
-if [ -z "$trivy_db" ]; then trivy_db=$work/trivy; "$sandbox" trivy-db "$trivy_db"; fi
+if [ -z "$trivy_db" ]; then trivy_db=$work/trivy; "$sandbox" trivy-db --out "$trivy_db"; fi
 
 # shellcheck source=scripts/interop/checks.sh
 . "$here/checks.sh"
@@ -57,6 +57,10 @@ if [ -z "$trivy_db" ]; then trivy_db=$work/trivy; "$sandbox" trivy-db "$trivy_db
 . "$here/gate.sh"
 # shellcheck source=scripts/interop/sigstore_python.sh
 . "$here/sigstore_python.sh"
+
+# No configuration and no git repository of the project may be found by looking around.
+cd "$work" || exit 1
+set +e
 
 as_workflow
 access_log=$work/registries/log/docker-registry.log

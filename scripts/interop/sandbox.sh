@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154
 # Sourced by run.sh: our own sandbox, looked at by clients that are not ours. Otherwise client and sandbox could agree on the
 # same mistake. First cosign and sigstore-python use it without countersign; then cosign judges what countersign wrote there.
 
