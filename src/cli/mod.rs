@@ -36,7 +36,7 @@ use crate::cli::output::Outcome;
 ///
 /// A build pushes images by digest; countersign proves them and moves the tags last.
 #[derive(Debug, Parser)]
-#[command(name = "countersign", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "countersign", version, max_term_width = 110)]
 struct Cli {
     #[command(flatten)]
     shared: Shared,

@@ -1,30 +1,25 @@
 //! The one integration target. One module per capability; `support` holds the shared language of the tests.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
 /// Which folder may use which: the arrows of docs/architecture.md.
 mod architecture;
-/// Bundles of real Sigstore software, verified offline.
-mod evidence;
-/// The real Trivy and misbehaving ones, behind the launcher.
-mod scanner;
-/// Keyless signing against the sandbox's Sigstore.
-mod signing;
-/// Bundles with exactly one defect.
-mod attacks;
-/// Evidence of a whole release, from bundles to `VerifiedEvidence`.
-mod tree;
-/// The registry client over real HTTP, against the sandbox and, on demand, real registries.
-mod registry;
-/// Trees and layers of images, good and hostile.
-mod image;
-/// Layers to inventories and SBOMs.
-mod sbom;
 /// Bundles with exactly one defect.
 mod attacks;
 /// The ways around the gate do not compile.
 mod compile_fail;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// Trees and layers of images, good and hostile.
+mod image;
 /// Rego unit tests of `policies/`, through the engine that decides.
 mod policies;
+/// The registry client over real HTTP, against the sandbox and, on demand, real registries.
+mod registry;
+/// Layers to inventories and SBOMs.
+mod sbom;
+/// The real Trivy and misbehaving ones, behind the launcher.
+mod scanner;
 /// Keyless signing against the sandbox's Sigstore.
 mod signing;
+/// Evidence of a whole release, from bundles to `VerifiedEvidence`.
+mod tree;
