@@ -1,12 +1,6 @@
-//! Only the read-back makes the proofs that `approve` takes: not from parts, not from JSON.
+//! Only the read-back makes the evidence that `approve` takes: not from JSON, not from nothing.
 
 use countersign::evidence::{RecordEvidence, VerifiedEvidence};
-use countersign::oci::DigestReference;
-use countersign::promotion::{Record, VerifiedRecord};
-
-fn forge(subject: DigestReference, record: Record) -> VerifiedRecord {
-    VerifiedRecord { subject, record, logged_at: Default::default(), identity: String::new() }
-}
 
 fn main() {
     let _: VerifiedEvidence = serde_json::from_str("{}").unwrap();
