@@ -74,7 +74,8 @@ impl App {
     }
 
     pub fn registry(&self) -> Result<Arc<dyn Registry>, WiringError> {
-        let setup = |e: &dyn std::error::Error| WiringError::new("registry", e, "check registries in the configuration");
+        let setup =
+            |e: &dyn std::error::Error| WiringError::new("registry", e, "check registries in the configuration");
         let registry = HttpRegistry::new(self.http_options()?).map_err(|e| setup(&e))?;
         Ok(Arc::new(registry))
     }
@@ -82,11 +83,7 @@ impl App {
     fn http_options(&self) -> Result<HttpOptions, WiringError> {
         let mut options = HttpOptions {
             credentials: CredentialOptions {
-                explicit: self
-                    .wiring
-                    .registry_token
-                    .clone()
-                    .map(|(registry, token)| ExplicitToken { registry, token }),
+                explicit: self.wiring.registry_token.clone().map(|(registry, token)| ExplicitToken { registry, token }),
                 docker_config: self.environment.docker_config.clone(),
                 github_token: self.environment.github_token.clone(),
             },

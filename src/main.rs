@@ -13,7 +13,8 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("error: cannot start: {error}\n").as_bytes());
+            let _ =
+                std::io::Write::write_all(&mut std::io::stderr(), format!("error: cannot start: {error}\n").as_bytes());
             return cli::exit::Exit::Internal.into();
         }
     };

@@ -10,7 +10,10 @@ pub fn init(verbose: u8, quiet: bool) {
         (false, 1) => "countersign=info,warn",
         (false, _) => "countersign=debug,warn",
     };
-    let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(level)).with_writer(std::io::stderr).with_target(false);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(level))
+        .with_writer(std::io::stderr)
+        .with_target(false);
     // A second initialisation (several runs in one test process) keeps the first.
     let _ = subscriber.try_init();
 }

@@ -24,7 +24,8 @@ pub(crate) fn read(arguments: &[String], file: Option<&Path>) -> Result<Vec<Dige
     for reference in found {
         match candidates.iter().find(|known| known.repository == reference.repository) {
             Some(known) if known.digest != reference.digest => {
-                let message = format!("two digests for {}: {} and {}", known.repository, known.digest, reference.digest);
+                let message =
+                    format!("two digests for {}: {} and {}", known.repository, known.digest, reference.digest);
                 return Err(Failure::usage(message).help("one release has one digest of each image"));
             }
             Some(_) => {}
@@ -37,8 +38,10 @@ pub(crate) fn read(arguments: &[String], file: Option<&Path>) -> Result<Vec<Dige
 fn candidate(text: &str) -> Result<DigestReference, Failure> {
     match text.parse::<Reference>() {
         Ok(Reference::Digest(reference)) => Ok(reference),
-        Ok(Reference::Tag(reference)) => Err(Failure::usage(format!("{reference} is a tag, and a tag may move: expected REPOSITORY@sha256:…"))
-            .help(format!("countersign inspect {reference} shows the digest"))),
+        Ok(Reference::Tag(reference)) => {
+            Err(Failure::usage(format!("{reference} is a tag, and a tag may move: expected REPOSITORY@sha256:…"))
+                .help(format!("countersign inspect {reference} shows the digest")))
+        }
         Err(error) => Err(Failure::usage(error.to_string()).help("expected REPOSITORY@sha256:…")),
     }
 }
@@ -99,8 +102,12 @@ mod tests {
         let expected = format!("localhost:5000/a/b@{DIGEST}");
         let texts = [
             format!(r#"{{"localhost:5000/a/b":"{DIGEST}"}}"#),
-            format!(r#"{{"containerimage.digest":"{DIGEST}","image.name":"localhost:5000/a/b:1,localhost:5000/a/b:2"}}"#),
-            format!(r#"{{"buildx.build.ref":"x/y","app":{{"containerimage.digest":"{DIGEST}","image.name":"localhost:5000/a/b"}}}}"#),
+            format!(
+                r#"{{"containerimage.digest":"{DIGEST}","image.name":"localhost:5000/a/b:1,localhost:5000/a/b:2"}}"#
+            ),
+            format!(
+                r#"{{"buildx.build.ref":"x/y","app":{{"containerimage.digest":"{DIGEST}","image.name":"localhost:5000/a/b"}}}}"#
+            ),
             format!("# built\nlocalhost:5000/a/b@{DIGEST}\n\n"),
         ];
         for text in texts {

@@ -70,7 +70,8 @@ fn configuration(app: &App) -> Check {
         None => "none; countersign.yaml is not here".to_owned(),
     };
     let identity = app.config.identities.is_some();
-    let help = || (format!("{message}; no identity"), "set identity in countersign.yaml, or pass it by flags".to_owned());
+    let help =
+        || (format!("{message}; no identity"), "set identity in countersign.yaml, or pass it by flags".to_owned());
     check("configuration", if identity { Ok(message) } else { Err(help()) })
 }
 
@@ -100,7 +101,16 @@ async fn scanner(shared: &Shared, app: &App) -> Vec<Check> {
         (crate::ops::promote::chain(&error), help)
     };
     let binary = scanner.identity().await.map_err(said);
-    let binary = binary.map(|id| format!("{} {} at {}, {}, isolation {}", id.name, id.version, scanner.path().display(), id.digest.short(), id.isolation));
+    let binary = binary.map(|id| {
+        format!(
+            "{} {} at {}, {}, isolation {}",
+            id.name,
+            id.version,
+            scanner.path().display(),
+            id.digest.short(),
+            id.isolation
+        )
+    });
     let limit = promote::settings(shared, &app.config).max_database_age_seconds;
     let database = scanner.database().await.map_err(said).and_then(|database| {
         let age = App::clock()().as_second() - database.updated_at.as_second();

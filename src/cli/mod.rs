@@ -5,9 +5,9 @@
 
 pub mod exit;
 pub mod failure;
+mod identity_args;
 pub mod options;
 mod output;
-mod identity_args;
 mod progress;
 mod wiring;
 

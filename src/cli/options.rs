@@ -132,7 +132,9 @@ impl FromStr for OutputSpec {
             "text" => Format::Text,
             "json" => Format::Json,
             "markdown" | "sarif" | "junit" | "github" => {
-                return Err(format!("{format} is not supported by this version of countersign yet; expected text or json"));
+                return Err(format!(
+                    "{format} is not supported by this version of countersign yet; expected text or json"
+                ));
             }
             _ => return Err(format!("unknown format {format:?}; expected text or json")),
         };

@@ -130,16 +130,21 @@ fn configured<'c>(config: &'c Config, references: &[DigestReference]) -> Result<
     for image in &config.images {
         if !references.iter().any(|reference| reference.repository == image.repository) {
             let message = format!("{} is configured, but no digest of it was given", image.repository);
-            return Err(Failure::usage(message).help("one release is all images of the configuration: pass every digest"));
+            return Err(
+                Failure::usage(message).help("one release is all images of the configuration: pass every digest")
+            );
         }
     }
-    references.iter().map(|reference| {
-        let found = config.images.iter().find(|image| image.repository == reference.repository);
-        found.map(Some).ok_or_else(|| {
-            Failure::usage(format!("{} is not configured", reference.repository))
-                .help("add it to images in countersign.yaml")
+    references
+        .iter()
+        .map(|reference| {
+            let found = config.images.iter().find(|image| image.repository == reference.repository);
+            found.map(Some).ok_or_else(|| {
+                Failure::usage(format!("{} is not configured", reference.repository))
+                    .help("add it to images in countersign.yaml")
+            })
         })
-    }).collect()
+        .collect()
 }
 
 /// The token is looked at early for its git context only; signing fetches a fresh one and reports what is wrong with it.
@@ -148,20 +153,23 @@ async fn peek_token(signer: &crate::sigstore::KeylessSigner) -> Option<WorkloadT
 }
 
 /// What is released, from where: flags, then CI, then the identity token, then git.
-async fn release(
-    args: &PromoteArgs,
-    app: &App,
-    token: Option<&WorkloadToken>,
-) -> Result<(GitSource, Build), Failure> {
+async fn release(args: &PromoteArgs, app: &App, token: Option<&WorkloadToken>) -> Result<(GitSource, Build), Failure> {
     let checkout = git::head().await;
     let from_token = |claim: Option<&str>| claim.map(str::to_owned);
-    let git_ref = args.git_ref.clone()
+    let git_ref = args
+        .git_ref
+        .clone()
         .or_else(|| app.environment.git_ref.clone())
         .or_else(|| from_token(token.and_then(WorkloadToken::git_ref)))
         .or_else(|| args.version.as_ref().map(|version| format!("refs/tags/v{version}")))
         .or_else(|| checkout.as_ref().and_then(|head| head.git_ref.clone()))
-        .ok_or_else(|| Failure::usage("no version and no git ref: what is this build?").help("pass --version, or --git-ref and --sha"))?;
-    let commit = args.sha.clone()
+        .ok_or_else(|| {
+            Failure::usage("no version and no git ref: what is this build?")
+                .help("pass --version, or --git-ref and --sha")
+        })?;
+    let commit = args
+        .sha
+        .clone()
         .or_else(|| app.environment.git_sha.clone())
         .or_else(|| from_token(token.and_then(WorkloadToken::sha)))
         .or_else(|| checkout.map(|head| head.commit));
@@ -180,7 +188,10 @@ fn check_token(app: &App, git: &GitSource, token: Option<&WorkloadToken>) -> Res
     let Some(token) = token else { return Ok(()) };
     let (git_ref, sha) = (git.git_ref.to_string(), git.commit.as_ref().map(ToString::to_string));
     token.agrees_with(Some(&git_ref), sha.as_deref()).map_err(|mismatch| {
-        let message = format!("{} of this release is {}, but the identity token is for {}", mismatch.claim, mismatch.expected, mismatch.found);
+        let message = format!(
+            "{} of this release is {}, but the identity token is for {}",
+            mismatch.claim, mismatch.expected, mismatch.found
+        );
         Failure::usage(message).help("run the gate in the workflow run of that git tag")
     })?;
     let public_log = app.uses_public_instance();
@@ -253,23 +264,30 @@ fn exit(promotion: &Promotion) -> Exit {
 
 /// The fixed fields of product.md, `Promotion`.
 fn promotion_document(promotion: &Promotion) -> Result<Value, Failure> {
-    let images: Vec<Value> = promotion.images.iter().map(|image| {
-        let nodes = image.tree.as_ref().map_or_else(|| json!([]), |tree| json!(tree.nodes()));
-        json!({
-            "repository": image.reference.repository.to_string(),
-            "digest": image.reference.digest.to_string(),
-            "nodes": nodes,
-            "moves": image.moves.iter().map(move_document).collect::<Vec<_>>(),
+    let images: Vec<Value> = promotion
+        .images
+        .iter()
+        .map(|image| {
+            let nodes = image.tree.as_ref().map_or_else(|| json!([]), |tree| json!(tree.nodes()));
+            json!({
+                "repository": image.reference.repository.to_string(),
+                "digest": image.reference.digest.to_string(),
+                "nodes": nodes,
+                "moves": image.moves.iter().map(move_document).collect::<Vec<_>>(),
+            })
         })
-    }).collect();
-    document("Promotion", json!({
-        "version": promotion.version.as_ref().map(ToString::to_string),
-        "decision": promotion.decision,
-        "state": promotion.state,
-        "images": images,
-        "reasons": promotion.reasons,
-        "warnings": promotion.warnings,
-    }))
+        .collect();
+    document(
+        "Promotion",
+        json!({
+            "version": promotion.version.as_ref().map(ToString::to_string),
+            "decision": promotion.decision,
+            "state": promotion.state,
+            "images": images,
+            "reasons": promotion.reasons,
+            "warnings": promotion.warnings,
+        }),
+    )
 }
 
 fn move_document(line: &TagMove) -> Value {
@@ -305,7 +323,8 @@ fn plan_table(moves: &[TagMove]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     for line in moves {
-        let short = |d: &Option<crate::oci::Digest>| d.as_ref().map_or_else(|| "–".to_owned(), crate::oci::Digest::short);
+        let short =
+            |d: &Option<crate::oci::Digest>| d.as_ref().map_or_else(|| "–".to_owned(), crate::oci::Digest::short);
         use crate::promotion::Action as A;
         let what = match line.action {
             A::Create => format!("create → {}", line.to.short()),

@@ -47,7 +47,8 @@ fn failure(error: PushError) -> Failure {
             Failure::new(wiring::unknown_exit(&reasons), reason.code.as_str(), reason.message).help(reason.help)
         }
         error @ (PushError::Missing { .. } | PushError::Blob { .. }) => {
-            Failure::new(Exit::Refuted, "child-missing", error.to_string()).help("the layout is incomplete: build it again")
+            Failure::new(Exit::Refuted, "child-missing", error.to_string())
+                .help("the layout is incomplete: build it again")
         }
     }
 }

@@ -50,7 +50,8 @@ pub(crate) async fn run(shared: &Shared, args: &SbomArgs) -> Result<Outcome, Fai
         tracing::warn!(code = %anomaly.code, path = %anomaly.path, "{}", anomaly.detail);
     }
     let subject = sbom_subject(opened.repository.clone(), &node);
-    let bytes = sbom::document(inventory, &subject, App::clock()(), Uuid::new_v4()).map_err(|e| internal(e.to_string()))?;
+    let bytes =
+        sbom::document(inventory, &subject, App::clock()(), Uuid::new_v4()).map_err(|e| internal(e.to_string()))?;
     let bytes = sbom::with_spec_version(&bytes, args.spec_version).map_err(|e| internal(e.to_string()))?;
     let document = serde_json::from_slice(&bytes).map_err(|e| internal(e.to_string()))?;
     let text = format!("{}\n", String::from_utf8_lossy(&bytes));

@@ -78,7 +78,10 @@ async fn subjects(shared: &Shared, args: &ScanArgs) -> Result<(std::sync::Arc<Ap
         let sbom = sbom::document(inventory, &described, App::clock()(), Uuid::new_v4());
         let platform = node.platform.as_ref().map(|p| format!(" ({p})")).unwrap_or_default();
         subjects.push(Subject {
-            name: format!("{}{platform}", opened.repository.as_ref().map_or_else(|| node.digest.to_string(), |r| format!("{r}@{}", node.digest))),
+            name: format!(
+                "{}{platform}",
+                opened.repository.as_ref().map_or_else(|| node.digest.to_string(), |r| format!("{r}@{}", node.digest))
+            ),
             sbom: sbom.map_err(|e| internal(e.to_string()))?,
             anomalies: inventory.anomalies.clone(),
         });
@@ -123,16 +126,32 @@ fn reasons(subject: &Subject, scan: &Scan, settings: &Settings, now: i64) -> Vec
     let counts = |f: &&Finding| settings.deny.contains(&f.severity) && (!settings.fixable_only || f.fixed.is_some());
     for finding in scan.findings.iter().filter(counts) {
         let fixed = finding.fixed.as_ref().map(|v| format!(", fixed in {v}")).unwrap_or_default();
-        let message = format!("{} ({}) in {} {}{fixed}", finding.id, finding.severity.as_str(), finding.package, finding.installed);
+        let message = format!(
+            "{} ({}) in {} {}{fixed}",
+            finding.id,
+            finding.severity.as_str(),
+            finding.package,
+            finding.installed
+        );
         reasons.push(Reason::new(ReasonCode::VulnerabilityDenied, message));
     }
     let age = now - scan.database.updated_at.as_second();
     if age > settings.max_database_age_seconds {
-        let message = format!("the database is {} hours old, at most {} are allowed", age / 3600, settings.max_database_age_seconds / 3600);
+        let message = format!(
+            "the database is {} hours old, at most {} are allowed",
+            age / 3600,
+            settings.max_database_age_seconds / 3600
+        );
         reasons.push(Reason::new(ReasonCode::DatabaseTooOld, message));
     }
     if let Some(first) = subject.anomalies.first() {
-        let message = format!("{} anomalies, first {} at {:?}: {}", subject.anomalies.len(), first.code, first.path, first.detail);
+        let message = format!(
+            "{} anomalies, first {} at {:?}: {}",
+            subject.anomalies.len(),
+            first.code,
+            first.path,
+            first.detail
+        );
         reasons.push(Reason::new(ReasonCode::SbomIncomplete, message));
     }
     reasons
@@ -163,7 +182,13 @@ fn scan_text(subject: &Subject, scan: &Scan, reasons: &[Reason]) -> String {
         table.set_header(["severity", "id", "package", "installed", "fixed"]);
         for finding in findings {
             let fixed = finding.fixed.clone().unwrap_or_else(|| "–".to_owned());
-            table.add_row([finding.severity.as_str().to_owned(), finding.id.clone(), finding.package.clone(), finding.installed.clone(), fixed]);
+            table.add_row([
+                finding.severity.as_str().to_owned(),
+                finding.id.clone(),
+                finding.package.clone(),
+                finding.installed.clone(),
+                fixed,
+            ]);
         }
         text.extend(table.lines().map(|line| line.trim_end().to_owned() + "\n"));
     }

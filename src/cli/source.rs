@@ -8,7 +8,9 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
 use crate::cli::wiring;
-use crate::image::{ArchiveSource, ErrorKind, ImageError, ImageNode, ImageSource, LayoutSource, RegistrySource, expand};
+use crate::image::{
+    ArchiveSource, ErrorKind, ImageError, ImageNode, ImageSource, LayoutSource, RegistrySource, expand,
+};
 use crate::oci::{Descriptor, Digest, Platform, Reference, Repository};
 use crate::ops::verify::fetch_root;
 

@@ -12,10 +12,10 @@ mod unknown;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::evidence::scan::Severity;
 use crate::identity::{ExpectedIdentities, ExpectedIdentity, GitHubExpectation, IdentityRole, Issuer, NamePattern};
 use crate::oci::{Platform, Repository};
 use crate::policy::age::Age;
-use crate::evidence::scan::Severity;
 use crate::tags::Preset;
 
 /// Where the configuration is looked for when `--config` is not given, in this order.
@@ -33,7 +33,9 @@ pub enum ConfigError {
     UnknownKey { path: String, key: String, nearest: Option<String> },
     #[error("{path}: {key}: {message}")]
     Value { path: String, key: String, message: String },
-    #[error("{path}: {key} is not supported by this version of countersign yet; it is refused so that it is not ignored")]
+    #[error(
+        "{path}: {key} is not supported by this version of countersign yet; it is refused so that it is not ignored"
+    )]
     NotBuilt { path: String, key: String },
 }
 
@@ -119,7 +121,8 @@ impl Config {
     /// Parses `text`, which came from the file `path` (used in messages only).
     pub fn parse(path: &str, text: &str) -> Result<Self, ConfigError> {
         let yaml_error = |message: String| ConfigError::Yaml { path: path.to_owned(), message };
-        let value: serde_json::Value = serde_saphyr::from_str(text).map_err(|e| yaml_error(first_line(&e.to_string())))?;
+        let value: serde_json::Value =
+            serde_saphyr::from_str(text).map_err(|e| yaml_error(first_line(&e.to_string())))?;
         unknown::check(path, &value)?;
         let file: file::File = serde_json::from_value(value).map_err(|e| ConfigError::Value {
             path: path.to_owned(),
@@ -149,7 +152,12 @@ impl Builder<'_> {
         if file.version != 1 {
             return Err(self.refuse("version", format!("expected 1, found {}", file.version)));
         }
-        let images = file.images.into_iter().enumerate().map(|(i, image)| self.image(i, image)).collect::<Result<Vec<_>, _>>()?;
+        let images = file
+            .images
+            .into_iter()
+            .enumerate()
+            .map(|(i, image)| self.image(i, image))
+            .collect::<Result<Vec<_>, _>>()?;
         self.refuse_duplicates(&images)?;
         Ok(Config {
             images,
@@ -163,7 +171,9 @@ impl Builder<'_> {
             transparency: match file.transparency.as_deref() {
                 None | Some("auto") => Transparency::Auto,
                 Some("public") => Transparency::Public,
-                Some(other) => return Err(self.refuse("transparency", format!("expected auto or public, found {other:?}"))),
+                Some(other) => {
+                    return Err(self.refuse("transparency", format!("expected auto or public, found {other:?}")));
+                }
             },
             tools: self.tools(file.tools)?,
         })
@@ -172,7 +182,9 @@ impl Builder<'_> {
     fn refuse_duplicates(&self, images: &[ImageConfig]) -> Result<(), ConfigError> {
         for (i, image) in images.iter().enumerate() {
             if images[..i].iter().any(|earlier| earlier.repository == image.repository) {
-                return Err(self.refuse(format!("images[{i}].repository"), format!("{} is listed twice", image.repository)));
+                return Err(
+                    self.refuse(format!("images[{i}].repository"), format!("{} is listed twice", image.repository))
+                );
             }
         }
         Ok(())
@@ -187,7 +199,10 @@ impl Builder<'_> {
             platforms: platforms.collect::<Result<_, _>>().map_err(|e| self.refuse(key("require.platforms"), e))?,
             max_compressed_size: match require.max_compressed_size {
                 Some(text) => Some(parse_size(&text).ok_or_else(|| {
-                    self.refuse(key("require.max-compressed-size"), format!("expected a size such as 200MB, found {text:?}"))
+                    self.refuse(
+                        key("require.max-compressed-size"),
+                        format!("expected a size such as 200MB, found {text:?}"),
+                    )
                 })?),
                 None => None,
             },
@@ -199,10 +214,17 @@ impl Builder<'_> {
         let defaults = PolicyConfig::default();
         let severities = |key: &str, list: &Option<Vec<String>>, default: &[Severity]| match list {
             None => Ok(default.to_vec()),
-            Some(names) => names.iter().map(|n| parse_severity(n).ok_or_else(|| {
-                self.refuse(format!("policy.vulnerabilities.{key}"),
-                    format!("expected CRITICAL, HIGH, MEDIUM, LOW or UNKNOWN, found {n:?}"))
-            })).collect(),
+            Some(names) => names
+                .iter()
+                .map(|n| {
+                    parse_severity(n).ok_or_else(|| {
+                        self.refuse(
+                            format!("policy.vulnerabilities.{key}"),
+                            format!("expected CRITICAL, HIGH, MEDIUM, LOW or UNKNOWN, found {n:?}"),
+                        )
+                    })
+                })
+                .collect(),
         };
         let age = |key: &str, text: &Option<String>, default: Age| match text {
             None => Ok(default),
@@ -219,18 +241,25 @@ impl Builder<'_> {
         })
     }
 
-    fn registries(&self, list: BTreeMap<String, file::Registry>) -> Result<BTreeMap<String, RegistryConfig>, ConfigError> {
-        list.into_iter().map(|(host, registry)| {
-            if format!("{host}/x").parse::<Repository>().is_err() {
-                return Err(self.refuse(format!("registries.{host}"), "expected a registry host"));
-            }
-            if let Some(realm) = &registry.realm
-                && url::Url::parse(realm).is_err()
-            {
-                return Err(self.refuse(format!("registries.{host}.realm"), format!("expected a URL, found {realm:?}")));
-            }
-            Ok((host, RegistryConfig { realm: registry.realm, ca: registry.ca.map(PathBuf::from) }))
-        }).collect()
+    fn registries(
+        &self,
+        list: BTreeMap<String, file::Registry>,
+    ) -> Result<BTreeMap<String, RegistryConfig>, ConfigError> {
+        list.into_iter()
+            .map(|(host, registry)| {
+                if format!("{host}/x").parse::<Repository>().is_err() {
+                    return Err(self.refuse(format!("registries.{host}"), "expected a registry host"));
+                }
+                if let Some(realm) = &registry.realm
+                    && url::Url::parse(realm).is_err()
+                {
+                    return Err(
+                        self.refuse(format!("registries.{host}.realm"), format!("expected a URL, found {realm:?}"))
+                    );
+                }
+                Ok((host, RegistryConfig { realm: registry.realm, ca: registry.ca.map(PathBuf::from) }))
+            })
+            .collect()
     }
 
     fn tools(&self, tools: file::Tools) -> Result<ToolConfig, ConfigError> {
@@ -258,9 +287,8 @@ impl Builder<'_> {
             (IdentityRole::Branch, identity.branch.as_ref(), "identity.branch.ref"),
             (IdentityRole::Operator, operator, "identity.operator.ref"),
         ];
-        let accepted = roles.into_iter().map(|(role, pattern, key)| {
-            Ok((role, self.identity(&identity, &issuer, pattern, key)?))
-        });
+        let accepted =
+            roles.into_iter().map(|(role, pattern, key)| Ok((role, self.identity(&identity, &issuer, pattern, key)?)));
         ExpectedIdentities::new(accepted.collect::<Result<_, ConfigError>>()?).map_err(|e| self.refuse("identity", e))
     }
 
@@ -290,7 +318,9 @@ impl Builder<'_> {
             _ => return Err(self.refuse("identity", "expected exactly one of github, identity, identity-regexp")),
         };
         if pattern.is_some() {
-            return Err(self.refuse(ref_key, "needs identity.github: only its certificates are known to carry a git ref"));
+            return Err(
+                self.refuse(ref_key, "needs identity.github: only its certificates are known to carry a git ref")
+            );
         }
         Ok(ExpectedIdentity::Name { issuer, name })
     }

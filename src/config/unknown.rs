@@ -27,7 +27,9 @@ impl Walk<'_> {
         match document {
             Value::Object(map) => map.iter().try_for_each(|(key, child)| self.member(schema, key, child, at)),
             Value::Array(list) => match schema.get("items") {
-                Some(items) => list.iter().enumerate().try_for_each(|(i, v)| self.value(items, v, &format!("{at}[{i}]"))),
+                Some(items) => {
+                    list.iter().enumerate().try_for_each(|(i, v)| self.value(items, v, &format!("{at}[{i}]")))
+                }
                 None => Ok(()),
             },
             _ => Ok(()),
@@ -59,7 +61,8 @@ impl Walk<'_> {
             return self.root.pointer(name).map_or(schema, |target| self.resolve(target));
         }
         let options = schema.get("anyOf").and_then(Value::as_array);
-        let non_null = options.and_then(|list| list.iter().find(|s| s.get("type").and_then(Value::as_str) != Some("null")));
+        let non_null =
+            options.and_then(|list| list.iter().find(|s| s.get("type").and_then(Value::as_str) != Some("null")));
         non_null.map_or(schema, |option| self.resolve(option))
     }
 }
@@ -86,6 +89,9 @@ mod tests {
 
     #[test]
     fn distance_counts_single_edits() {
-        assert_eq!((edits("", "abc"), edits("abc", "abc"), edits("polcy", "policy"), edits("kitten", "sitting")), (3, 0, 1, 3));
+        assert_eq!(
+            (edits("", "abc"), edits("abc", "abc"), edits("polcy", "policy"), edits("kitten", "sitting")),
+            (3, 0, 1, 3)
+        );
     }
 }

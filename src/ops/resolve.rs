@@ -96,7 +96,10 @@ async fn authorised(
         let (code, what) = if here || records.is_empty() {
             (ReasonCode::TagNotAuthorised, format!("no promotion record on {subject} names {reference}"))
         } else {
-            (ReasonCode::RepositoryMismatch, format!("{} was promoted in another repository, not in {}", subject.digest, subject.repository))
+            (
+                ReasonCode::RepositoryMismatch,
+                format!("{} was promoted in another repository, not in {}", subject.digest, subject.repository),
+            )
         };
         return resolution.refuse(Verdict::Refuted, Reason::new(code, what));
     };
@@ -140,8 +143,10 @@ async fn highest(
     match plan.moves.first() {
         Some(line) if line.action == Action::Keep => resolution,
         Some(line) => {
-            let why = line.why.as_ref().map_or_else(|| format!("{} moved meanwhile", line.tag), |why| why.message.clone());
-            let message = format!("{} shows {version}, which is not the highest of its scope: {why}", resolution.reference);
+            let why =
+                line.why.as_ref().map_or_else(|| format!("{} moved meanwhile", line.tag), |why| why.message.clone());
+            let message =
+                format!("{} shows {version}, which is not the highest of its scope: {why}", resolution.reference);
             resolution.refuse(Verdict::Refuted, Reason::new(ReasonCode::NotHighest, message))
         }
         None => resolution,

@@ -179,7 +179,8 @@ impl Record {
     fn tag_fits(&self, tag: &Tag) -> bool {
         // `1234567` and `1234567-dev` may be commit tags: seven digits of a commit that happen to be decimal.
         let name = tag.as_str().split('-').next().unwrap_or_default();
-        let own_commit = name.len() >= 7 && self.git.commit.as_ref().is_some_and(|commit| commit.as_str().starts_with(name));
+        let own_commit =
+            name.len() >= 7 && self.git.commit.as_ref().is_some_and(|commit| commit.as_str().starts_with(name));
         match (Version::of_tag(tag), Scope::of_tag(tag)) {
             (Some(spelled), _) => self.version.as_ref() == Some(&spelled),
             (None, Some(scope)) => own_commit || self.version.as_ref().is_some_and(|version| scope.contains(version)),

@@ -88,11 +88,7 @@ mod tests {
     use super::*;
 
     fn context(git_ref: &str) -> GitContext {
-        GitContext {
-            git_ref: git_ref.parse().unwrap(),
-            commit: "a".repeat(40).parse().ok(),
-            target: Target::default(),
-        }
+        GitContext { git_ref: git_ref.parse().unwrap(), commit: "a".repeat(40).parse().ok(), target: Target::default() }
     }
 
     #[test]

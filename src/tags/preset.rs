@@ -54,7 +54,7 @@ impl Preset {
             Build::Branch(branch) => {
                 let commit = context.commit.as_ref().ok_or(TagError::NoCommit)?;
                 self.branch_tags(branch, commit, context.target)
-            },
+            }
             Build::PullRequest(number) => self.pull_request_tags(*number),
         }
     }

@@ -42,10 +42,8 @@ fn options(cache: &Path) -> TrivyOptions {
 }
 
 fn real_binary() -> PathBuf {
-    let path = std::env::var_os("TRIVY").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/trivy/bin/trivy"),
-        PathBuf::from,
-    );
+    let path = std::env::var_os("TRIVY")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/trivy/bin/trivy"), PathBuf::from);
     assert!(path.is_file(), "{}: no Trivy; run scripts/install-trivy.sh (make test does)", path.display());
     path
 }
@@ -376,7 +374,10 @@ async fn a_missing_database_is_told_before_anything_starts() {
 #[tokio::test]
 async fn a_scanner_that_crashes_prints_garbage_or_finds_no_canary_is_undecided() {
     let table: [(&str, fn(&ScanError) -> bool); 6] = [
-        ("crash", |e| matches!(e, ScanError::Crashed { status, stderr } if status == "exit status: 2" && stderr == "[31mpanic: page 7 already freed")),
+        (
+            "crash",
+            |e| matches!(e, ScanError::Crashed { status, stderr } if status == "exit status: 2" && stderr == "[31mpanic: page 7 already freed"),
+        ),
         ("abort", |e| matches!(e, ScanError::Crashed { .. })),
         ("garbage", |e| matches!(e, ScanError::Garbage { .. })),
         ("silent", |e| matches!(e, ScanError::Garbage { .. })),

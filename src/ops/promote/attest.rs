@@ -157,11 +157,16 @@ impl Gate<'_> {
         proofs: &BTreeMap<Digest, Proof>,
     ) -> Result<(), Stop> {
         let candidate = &self.request.candidate;
-        let images: Vec<RecordImage> = self.request.images.iter().map(|i| RecordImage {
-            repository: i.reference.repository.clone(),
-            digest: i.reference.digest.clone(),
-            tags: i.allowed.iter().map(|allowed| allowed.tag.clone()).collect(),
-        }).collect();
+        let images: Vec<RecordImage> = self
+            .request
+            .images
+            .iter()
+            .map(|i| RecordImage {
+                repository: i.reference.repository.clone(),
+                digest: i.reference.digest.clone(),
+                tags: i.allowed.iter().map(|allowed| allowed.tag.clone()).collect(),
+            })
+            .collect();
         let scan = &proofs.values().next().ok_or_else(|| internal("no platform image"))?.scan;
         let observed = draft.surveyed.plan.moves.iter().map(|line| ObservedTarget {
             repository: line.repository.clone(),
@@ -179,11 +184,15 @@ impl Gate<'_> {
                 database: scan.database.digest.clone(),
                 database_updated_at: scan.database.updated_at,
             },
-            evidence: draft.carried.iter().map(|c| RecordEvidence {
-                subject: c.subject.clone(),
-                predicate_type: c.predicate_type.as_str().to_owned(),
-                payload: c.payload.clone(),
-            }).collect(),
+            evidence: draft
+                .carried
+                .iter()
+                .map(|c| RecordEvidence {
+                    subject: c.subject.clone(),
+                    predicate_type: c.predicate_type.as_str().to_owned(),
+                    payload: c.payload.clone(),
+                })
+                .collect(),
             observed: observed.collect(),
         };
         record.validate().map_err(|error| internal(error.to_string()))?;
@@ -230,9 +239,13 @@ impl Gate<'_> {
         let bytes: Vec<&[u8]> = group.iter().map(|(_, bundle)| bundle.bytes.as_slice()).collect();
         let blobs = upload_bundles(registry, repository, &bytes).await?;
         let created = (self.request.clock)();
-        let manifests: Vec<_> = group.iter().zip(&blobs).map(|((pending, _), blob)| {
-            bundle_manifest(blob, &pending.subject, pending.statement.predicate_type.as_str(), created)
-        }).collect();
+        let manifests: Vec<_> = group
+            .iter()
+            .zip(&blobs)
+            .map(|((pending, _), blob)| {
+                bundle_manifest(blob, &pending.subject, pending.statement.predicate_type.as_str(), created)
+            })
+            .collect();
         let Some((first, _)) = group.first() else { return Ok(()) };
         attach(registry, repository, &first.subject, &manifests, &known, &AttachOptions::default()).await?;
         Ok(())

@@ -111,7 +111,8 @@ impl Gate<'_> {
         let lines = surveyed.iter().flat_map(|s| &s.plan.moves);
         let mut kept = lines.filter(|line| line.action == Action::Keep && line.phase() == Phase::Versions);
         let line = kept.find(|line| line.class == TagClass::Version)?;
-        let message = format!("{}:{} and possibly more tags of {version} are public already", line.repository, line.tag);
+        let message =
+            format!("{}:{} and possibly more tags of {version} are public already", line.repository, line.tag);
         let help = format!("countersign withdraw {} --version {version} --reason TEXT", line.repository);
         Some(Reason::new(ReasonCode::DeniedAfterPartialRelease, message).with_help(help))
     }
@@ -129,7 +130,10 @@ impl Gate<'_> {
             let mut reports = reports.peekable();
             reports.peek().is_some()
                 && reports.all(young)
-                && complete.records().iter().any(|r| r.predicate().get("policy").and_then(|p| p.as_str()) == Some(&policy.to_string()))
+                && complete
+                    .records()
+                    .iter()
+                    .any(|r| r.predicate().get("policy").and_then(|p| p.as_str()) == Some(&policy.to_string()))
         })
     }
 }
@@ -159,19 +163,24 @@ fn image_input(proof: &Proof, now: Timestamp) -> ImageInput {
 }
 
 fn sbom_input(inventory: &Inventory) -> SbomInput {
-    let mut components: Vec<ComponentInput> = inventory.packages.iter().map(|package| ComponentInput {
-        name: package.name.clone(),
-        version: package.version.clone(),
-        purl: crate::packages::purl::purl(package, inventory.os.as_ref()).unwrap_or_default(),
-        licenses: package.licences.clone(),
-    }).collect();
+    let mut components: Vec<ComponentInput> = inventory
+        .packages
+        .iter()
+        .map(|package| ComponentInput {
+            name: package.name.clone(),
+            version: package.version.clone(),
+            purl: crate::packages::purl::purl(package, inventory.os.as_ref()).unwrap_or_default(),
+            licenses: package.licences.clone(),
+        })
+        .collect();
     components.sort();
     SbomInput { complete: inventory.complete(), components, anomalies: inventory.anomalies.clone() }
 }
 
 /// The tree's problems, and an artifact where an image was expected.
 fn unsupported(tree: &ImageTree) -> Vec<UnsupportedChild> {
-    let why = |reason: &Reason| UnsupportedChild { digest: tree.root.descriptor.digest.clone(), why: reason.message.clone() };
+    let why =
+        |reason: &Reason| UnsupportedChild { digest: tree.root.descriptor.digest.clone(), why: reason.message.clone() };
     let mut found: Vec<UnsupportedChild> = tree.problems.iter().map(why).collect();
     if tree.root.kind == NodeKind::Artifact {
         let why = "an artifact, where an image was expected".to_owned();

@@ -38,7 +38,9 @@ enum Moved {
     /// It was there already.
     InPlace,
     /// It points to something else now: `found`.
-    Lost { found: Option<Digest> },
+    Lost {
+        found: Option<Digest>,
+    },
 }
 
 /// Why the moves stopped.
@@ -95,11 +97,7 @@ impl Gate<'_> {
 
     /// One phase, tags concurrently. The first trouble is reported after all of the phase have ended, so that no write
     /// is left in flight.
-    async fn write_phase(
-        &self,
-        moves: &[TagMove],
-        progress: &mut Progress,
-    ) -> Result<(), Trouble> {
+    async fn write_phase(&self, moves: &[TagMove], progress: &mut Progress) -> Result<(), Trouble> {
         let mut manifests: Vec<(DigestReference, RawManifest)> = Vec::new();
         for line in moves {
             let reference = DigestReference { repository: line.repository.clone(), digest: line.to.clone() };
@@ -222,12 +220,7 @@ impl Gate<'_> {
         all
     }
 
-    async fn follow(
-        &self,
-        approval: &Approval,
-        moves: &[TagMove],
-        progress: &mut Progress,
-    ) -> Result<(), Trouble> {
+    async fn follow(&self, approval: &Approval, moves: &[TagMove], progress: &mut Progress) -> Result<(), Trouble> {
         let unknown = |why: String| Trouble::Unknown(Reason::new(ReasonCode::TargetUnknown, why));
         let references = moves
             .iter()

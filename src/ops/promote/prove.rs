@@ -56,7 +56,9 @@ impl Gate<'_> {
         }
         let scans: Vec<&Proof> = proofs.iter().flat_map(|p: &BTreeMap<Digest, Proof>| p.values()).collect();
         let findings: usize = scans.iter().map(|proof| proof.scan.findings.len()).sum();
-        let by = scans.first().map(|p| format!("{} {} ({})", p.scan.scanner.name, p.scan.scanner.version, p.scan.scanner.isolation));
+        let by = scans
+            .first()
+            .map(|p| format!("{} {} ({})", p.scan.scanner.name, p.scan.scanner.version, p.scan.scanner.isolation));
         self.step("scan", &format!("{findings} findings, {}", by.unwrap_or_default()));
         Ok(proofs)
     }
