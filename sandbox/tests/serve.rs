@@ -1,5 +1,7 @@
 //! The program as scripts use it: serve, its folder, samples pushed over HTTP, tokens, and its end.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};

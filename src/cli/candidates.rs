@@ -64,7 +64,7 @@ fn from_file(path: &Path) -> Result<Vec<DigestReference>, Failure> {
     let mut found = Vec::new();
     for (key, value) in map {
         match value {
-            Value::String(digest) => found.push(candidate(&format!("{key}@{digest}"))?),
+            Value::String(digest) if !key.starts_with("buildx.") => found.push(candidate(&format!("{key}@{digest}"))?),
             Value::Object(_) if value.get("containerimage.digest").is_some() => {
                 let target = one_of_buildx(value).ok_or_else(|| refuse(format!("target {key} has no image.name")))?;
                 found.extend(target?);
@@ -112,7 +112,7 @@ mod tests {
         ];
         for text in texts {
             let found = file(&text).unwrap();
-            assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected.clone()], "{text}");
+            assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), std::slice::from_ref(&expected), "{text}");
         }
     }
 

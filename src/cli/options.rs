@@ -39,15 +39,15 @@ pub struct Shared {
     #[arg(long, global = true, value_name = "INSTANCE", env = "COUNTERSIGN_SIGSTORE", conflicts_with = "trust_root")]
     pub sigstore: Option<String>,
 
-    /// Sigstore trusted_root.json of any other instance
+    /// Sigstore `trusted_root.json` of any other instance
     #[arg(long, global = true, value_name = "FILE", env = "COUNTERSIGN_TRUST_ROOT")]
     pub trust_root: Option<PathBuf>,
 
-    /// Sigstore signing_config.json (v0.2) of any other instance
+    /// Sigstore `signing_config.json` (v0.2) of any other instance
     #[arg(long, global = true, value_name = "FILE", env = "COUNTERSIGN_SIGNING_CONFIG")]
     pub signing_config: Option<PathBuf>,
 
-    /// File with the OIDC identity token [else SIGSTORE_ID_TOKEN, else the CI's ambient token]
+    /// File with the OIDC identity token [else `SIGSTORE_ID_TOKEN`, else the CI's ambient token]
     #[arg(long, global = true, value_name = "FILE", env = "COUNTERSIGN_IDENTITY_TOKEN_FILE")]
     pub identity_token_file: Option<PathBuf>,
 

@@ -207,10 +207,10 @@ pub struct Tools {
     /// `public-good`, `github` or `staging`.
     #[serde(default)]
     pub sigstore: Option<String>,
-    /// A Sigstore trusted_root.json instead.
+    /// A Sigstore `trusted_root.json` instead.
     #[serde(default)]
     pub trust_root: Option<String>,
-    /// A Sigstore signing_config.json (v0.2) instead.
+    /// A Sigstore `signing_config.json` (v0.2) instead.
     #[serde(default)]
     pub signing_config: Option<String>,
     /// File with the OIDC identity token.

@@ -119,6 +119,7 @@ struct Peek {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "short-lived, one per manifest: a box would only cost the readers")]
 pub enum Manifest {
     Index(Index),
     Image(Image),

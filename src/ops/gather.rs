@@ -70,8 +70,8 @@ pub async fn gather(
     let subject = node.digest().clone();
     let mut gathering =
         Gathering { registry, repository, subject, rules, required, depth, node, seen: BTreeSet::new() };
-    gathering.from_api().await;
-    if gathering.wants_more() { gathering.from_fallback().await } else { Vec::new() }
+    gathering.read_api().await;
+    if gathering.wants_more() { gathering.read_fallback_tag().await } else { Vec::new() }
 }
 
 struct Gathering<'a> {
@@ -97,7 +97,7 @@ impl Gathering<'_> {
         self.depth == Depth::Everything || !self.node.has_all(self.required)
     }
 
-    async fn from_api(&mut self) {
+    async fn read_api(&mut self) {
         match self.registry.referrers(self.repository, &self.subject).await {
             Ok(ReferrersAnswer::Supported(list)) => self.read(list).await,
             Ok(ReferrersAnswer::Absent) => {}
@@ -109,7 +109,7 @@ impl Gathering<'_> {
         }
     }
 
-    async fn from_fallback(&mut self) -> Vec<Descriptor> {
+    async fn read_fallback_tag(&mut self) -> Vec<Descriptor> {
         match fallback::read_fallback(self.registry, self.repository, &self.subject).await {
             Ok(None) => Vec::new(),
             Ok(Some(list)) => {
@@ -184,7 +184,7 @@ impl Gathering<'_> {
     }
 
     async fn bundle(&self, layer: &Descriptor) -> Look {
-        if layer.size > MAX_BUNDLE_BYTES as u64 {
+        if layer.size > MAX_BUNDLE_BYTES {
             let message = format!("the bundle has {} bytes, at most {MAX_BUNDLE_BYTES} are read", layer.size);
             return refused(&layer.digest, Refusal::new(ReasonCode::BundleTooLarge, message));
         }

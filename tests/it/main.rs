@@ -1,5 +1,6 @@
 //! The one integration target. One module per capability; `support` holds the shared language of the tests.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+#![expect(clippy::print_stderr, reason = "skipped tests say so loudly")]
 
 /// Which folder may use which: the arrows of docs/architecture.md.
 mod architecture;

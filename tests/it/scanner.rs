@@ -373,7 +373,8 @@ async fn a_missing_database_is_told_before_anything_starts() {
 
 #[tokio::test]
 async fn a_scanner_that_crashes_prints_garbage_or_finds_no_canary_is_undecided() {
-    let table: [(&str, fn(&ScanError) -> bool); 6] = [
+    type Expected = fn(&ScanError) -> bool;
+    let table: [(&str, Expected); 6] = [
         (
             "crash",
             |e| matches!(e, ScanError::Crashed { status, stderr } if status == "exit status: 2" && stderr == "[31mpanic: page 7 already freed"),

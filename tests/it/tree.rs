@@ -97,22 +97,15 @@ async fn a_tree_that_lacks_anything_is_no_verified_evidence() {
     let refused = |root: NodeEvidence, images: Vec<NodeEvidence>| {
         VerifiedEvidence::gather(reference(&index), root, images).unwrap_err().verdict()
     };
-    for missing in 0..ON_IMAGE.len() {
-        let types: Vec<_> =
-            ON_IMAGE.iter().enumerate().filter(|(i, _)| *i != missing).map(|(_, t)| t.clone()).collect();
+    for missing in &ON_IMAGE {
+        let types: Vec<_> = ON_IMAGE.iter().filter(|t| *t != missing).cloned().collect();
         let images = vec![release.node(&a, &ON_IMAGE, EMAIL), release.node(&b, &types, EMAIL)];
-        assert_eq!(refused(good(), images), Verdict::Refuted, "without {}", ON_IMAGE[missing]);
+        assert_eq!(refused(good(), images), Verdict::Refuted, "without {missing}");
     }
-    for missing in 0..ON_INDEX.len() {
-        let types: Vec<_> =
-            ON_INDEX.iter().enumerate().filter(|(i, _)| *i != missing).map(|(_, t)| t.clone()).collect();
+    for missing in &ON_INDEX {
+        let types: Vec<_> = ON_INDEX.iter().filter(|t| *t != missing).cloned().collect();
         let images = vec![release.node(&a, &ON_IMAGE, EMAIL), release.node(&b, &ON_IMAGE, EMAIL)];
-        assert_eq!(
-            refused(release.node(&index, &types, EMAIL), images),
-            Verdict::Refuted,
-            "without {}",
-            ON_INDEX[missing]
-        );
+        assert_eq!(refused(release.node(&index, &types, EMAIL), images), Verdict::Refuted, "without {missing}");
     }
     // A child that was not read, and one that somebody else signed.
     assert_eq!(refused(good(), vec![release.node(&a, &ON_IMAGE, EMAIL)]), Verdict::Unknown);

@@ -28,7 +28,7 @@ fn digest(of: &str) -> Digest {
 }
 
 fn allowed(preset: Preset, git_ref: &str) -> Vec<AllowedTag> {
-    let commit = "abc1234".repeat(6)[..40].parse().unwrap();
+    let commit = "abc1234".repeat(6)[..40].parse().ok();
     let context = GitContext { git_ref: git_ref.parse().unwrap(), commit, target: Target::Prod };
     preset.tags(&Build::of(None, &context).unwrap(), &context).unwrap()
 }
@@ -41,7 +41,7 @@ fn record(of: &str, digest: &Digest) -> Record {
     let tags = release_tags(of).into_iter().map(|allowed| allowed.tag).collect();
     Record {
         version: Some(version(of)),
-        git: GitSource { git_ref: GitRef::of_version(&version(of)), commit: "a".repeat(40).parse().unwrap() },
+        git: GitSource { git_ref: GitRef::of_version(&version(of)), commit: "a".repeat(40).parse().ok() },
         images: vec![RecordImage { repository: repository(), digest: digest.clone(), tags }],
         policy: Digest::of(b"policy"),
         exceptions: vec![],
