@@ -129,15 +129,22 @@ impl App {
     /// Would signatures go to a log that everybody can read?
     #[must_use]
     pub fn uses_public_instance(&self) -> bool {
-        let own = self.wiring.signing_config.is_some() || self.config.tools.signing_config.is_some();
-        !own && self.instance().is_ok_and(|instance| instance != Instance::GitHub)
+        self.signing_config().is_none() && self.instance().is_ok_and(|instance| instance != Instance::GitHub)
+    }
+
+    /// A named instance replaces files that are named on a lower level: flag and environment over the configuration.
+    fn signing_config(&self) -> Option<&PathBuf> {
+        self.wiring.signing_config.as_ref().or(match self.wiring.sigstore {
+            Some(_) => None,
+            None => self.config.tools.signing_config.as_ref(),
+        })
     }
 
     fn services(&self) -> Result<Services, WiringError> {
         let setup = |e: &dyn std::error::Error| {
             WiringError::new("signing-config", e, "pass --signing-config FILE with --trust-root FILE")
         };
-        let file = self.wiring.signing_config.as_ref().or(self.config.tools.signing_config.as_ref());
+        let file = self.signing_config();
         let own_root = self.wiring.trust_root.is_some() || self.config.tools.trust_root.is_some();
         match file {
             Some(path) => Services::from_file(path).map_err(|e| setup(&e)),

@@ -1,5 +1,6 @@
 //! Options that every command takes, before or after its name. Flag > environment > configuration file.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -102,7 +103,9 @@ impl Shared {
             return Ok(());
         };
         match (named, file) {
-            (ValueSource::CommandLine, ValueSource::EnvVariable) => (self.trust_root, self.signing_config) = (None, None),
+            (ValueSource::CommandLine, ValueSource::EnvVariable) => {
+                (self.trust_root, self.signing_config) = (None, None)
+            }
             (ValueSource::EnvVariable, ValueSource::CommandLine) => self.sigstore = None,
             _ => return Err("--sigstore cannot be used with --trust-root or --signing-config".to_owned()),
         }
@@ -166,5 +169,42 @@ impl FromStr for OutputSpec {
             _ => return Err(format!("unknown format {format:?}; expected text or json")),
         };
         Ok(Self { format, path })
+    }
+}
+
+/// Every value of a repeatable option, wherever it stands on the command line.
+pub(crate) fn values(arguments: &[OsString], option: &str) -> Vec<String> {
+    let options = arguments.iter().map(|a| a.to_string_lossy()).take_while(|a| a != "--");
+    let mut found = Vec::new();
+    let mut takes_next = false;
+    for argument in options {
+        match argument.strip_prefix(option) {
+            _ if takes_next => found.extend(argument.split(',').map(str::to_owned)),
+            Some(rest) => {
+                found.extend(rest.strip_prefix('=').into_iter().flat_map(|v| v.split(',')).map(str::to_owned))
+            }
+            None => {}
+        }
+        takes_next = !takes_next && argument == option;
+    }
+    found
+}
+
+/// What `--output` asks for, as far as it is understood.
+pub(crate) fn outputs(arguments: &[OsString]) -> Vec<OutputSpec> {
+    values(arguments, "--output").iter().filter_map(|value| value.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeatable_option_is_found_in_both_spellings_and_on_both_sides_of_the_command() {
+        let arguments =
+            ["x", "--output", "json=a,text", "verify", "--output=text=b", "--outputs=no", "--", "--output=json"];
+        let arguments = arguments.map(OsString::from);
+        assert_eq!(values(&arguments, "--output"), ["json=a", "text", "text=b"]);
+        assert_eq!(outputs(&arguments).len(), 3);
     }
 }

@@ -6,6 +6,8 @@
 mod architecture;
 /// Bundles with exactly one defect.
 mod attacks;
+/// One clear coded error each, and nothing written.
+mod bad_input;
 /// The ways around the gate do not compile.
 mod compile_fail;
 /// Bundles of real Sigstore software, verified offline.
