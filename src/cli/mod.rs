@@ -9,6 +9,7 @@ mod identity_args;
 pub mod options;
 mod output;
 mod progress;
+pub mod reference;
 mod wiring;
 
 mod candidates;

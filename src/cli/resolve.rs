@@ -73,11 +73,8 @@ fn text(resolution: &Resolution) -> String {
     match (resolution.verdict, pin(resolution)) {
         (Verdict::Verified, Some(pin)) => format!("{pin}\n"),
         (verdict, _) => {
-            let mut text = format!("{} {}\n", tree::verdict(verdict), resolution.reference);
-            for reason in &resolution.reasons {
-                text.push_str(&tree::reason("  ", reason));
-            }
-            text
+            let reasons = tree::Reasons::default().lines("  ", "", &resolution.reasons);
+            format!("{} {}\n{reasons}", tree::verdict(verdict), resolution.reference)
         }
     }
 }

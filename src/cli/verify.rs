@@ -12,7 +12,7 @@ use crate::cli::identity_args::IdentityArgs;
 use crate::cli::options::Shared;
 use crate::cli::output::{Outcome, document, list, tree};
 use crate::cli::wiring;
-use crate::evidence::verdict::{ChildrenRule, NodeKind, Requirements};
+use crate::evidence::verdict::{ChildrenRule, NodeKind, Requirements, Verdict};
 use crate::evidence::{Moment, PredicateType};
 use crate::identity::ExpectedIdentities;
 use crate::oci::{Reference, Repository};
@@ -114,21 +114,31 @@ pub(crate) fn verification_document(v: &Verification) -> Result<Value, Failure> 
 }
 
 fn text(v: &Verification, expected: &ExpectedIdentities) -> String {
-    let digest = v.digest.as_ref().map(|d| format!("@{}", d.short())).unwrap_or_default();
+    let tagged = matches!(v.reference, Reference::Tag(_));
+    let digest = v.digest.as_ref().filter(|_| tagged).map(|d| format!(" → {}", d.short())).unwrap_or_default();
     let mut text = format!("{} {}{digest}\n", tree::verdict(v.verdict), v.reference);
-    if let Some(verdict) = &v.tree {
-        text.push_str(&tree::nodes(verdict.nodes()));
+    let mut said = tree::Reasons::default();
+    match &v.tree {
+        Some(verdict) => text.push_str(&tree::nodes(verdict.nodes(), &mut said)),
+        None => text.push_str(&said.lines("  ", "", &v.reasons)),
     }
-    let shown_in_tree = v.tree.is_some();
-    for reason in v.reasons.iter().filter(|_| !shown_in_tree) {
-        text.push_str(&tree::reason("  ", reason));
-    }
-    if v.verdict != crate::evidence::verdict::Verdict::Verified {
-        for (role, identity) in expected.iter() {
-            text.push_str(&format!("  expected ({role}): {}\n", describe(identity)));
-        }
+    if v.tree.is_some() && v.verdict != Verdict::Verified {
+        text.push_str(&expectation(expected));
     }
     text
+}
+
+/// Who was expected to sign; roles that are the same identity on one line.
+fn expectation(expected: &ExpectedIdentities) -> String {
+    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+    for (role, identity) in expected.iter() {
+        let identity = describe(identity);
+        match lines.iter_mut().find(|(known, _)| *known == identity) {
+            Some((_, roles)) => roles.push(role.to_string()),
+            None => lines.push((identity, vec![role.to_string()])),
+        }
+    }
+    lines.iter().map(|(identity, roles)| format!("expected ({}): {identity}\n", roles.join(", "))).collect()
 }
 
 fn describe(identity: &crate::identity::ExpectedIdentity) -> String {

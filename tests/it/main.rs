@@ -16,6 +16,8 @@ mod evidence;
 mod image;
 /// Rego unit tests of `policies/`, through the engine that decides.
 mod policies;
+/// docs/reference/ against the program.
+mod reference;
 /// The registry client over real HTTP, against the sandbox and, on demand, real registries.
 mod registry;
 /// Layers to inventories and SBOMs.
