@@ -107,7 +107,7 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
     if let Some(folder) = &args.evidence_dir {
         save(folder, &promotion)?;
     }
-    Ok(Outcome { exit: exit(&promotion), document: promotion_document(&promotion)?, text: text(&promotion) })
+    Ok(Outcome { exit: exit(&promotion), document: promotion_document(&promotion)?, text: text(&promotion, args.plan) })
 }
 
 /// SIGINT and SIGTERM end the run after what is in flight; the same command resumes it.
@@ -306,9 +306,11 @@ fn move_document(line: &TagMove) -> Value {
     })
 }
 
-fn text(promotion: &Promotion) -> String {
+/// Moves that will not be made are shown to whoever asked for the plan.
+fn text(promotion: &Promotion, planning: bool) -> String {
+    let stopped = matches!(promotion.state, State::Denied | State::Refuted | State::Unknown);
     let mut text = String::new();
-    for image in promotion.images.iter().filter(|image| !image.moves.is_empty()) {
+    for image in promotion.images.iter().filter(|image| !image.moves.is_empty() && (planning || !stopped)) {
         text.push_str(&format!("{}\n{}\n", image.reference, plan_table(&image.moves)));
     }
     let mut said = tree::Reasons::default();

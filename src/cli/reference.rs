@@ -51,11 +51,14 @@ fn reason_codes() -> String {
 }
 
 fn command_line() -> String {
-    let command = Cli::command();
+    let mut command = Cli::command();
+    command.build();
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
     let mut page = format!("# Command line\n\n{GENERATED}\n\n{about}\n\n`countersign [OPTIONS] COMMAND`\n");
     let is_shared = |arg: &&Arg| arg.is_global_set() && !arg.is_hide_set();
-    page.push_str("\n## Shared options\n\nThey stand before or after the command. Flag > environment > configuration.\n\n");
+    page.push_str(
+        "\n## Shared options\n\nThey stand before or after the command. Flag > environment > configuration.\n\n",
+    );
     page.push_str(&arguments(command.get_arguments().filter(is_shared)));
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
         page.push_str(&section(sub));
@@ -79,7 +82,8 @@ fn arguments<'a>(arguments: impl Iterator<Item = &'a Arg>) -> String {
     for arg in arguments {
         let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
         let environment = arg.get_env().map(|name| format!("`{}`", name.to_string_lossy())).unwrap_or_default();
-        let short = arg.get_short().filter(|_| arg.get_long().is_some()).map(|c| format!("`-{c}`, ")).unwrap_or_default();
+        let short =
+            arg.get_short().filter(|_| arg.get_long().is_some()).map(|c| format!("`-{c}`, ")).unwrap_or_default();
         let mut spelled = arg.to_string();
         if arg.get_long().is_some() && !spelled.starts_with("--") {
             spelled = format!("--{}", arg.get_long().unwrap_or_default());

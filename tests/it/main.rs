@@ -8,6 +8,8 @@ mod architecture;
 mod attacks;
 /// One clear coded error each, and nothing written.
 mod bad_input;
+/// Texts for people.
+mod cli_text;
 /// The ways around the gate do not compile.
 mod compile_fail;
 /// Bundles of real Sigstore software, verified offline.

@@ -42,7 +42,8 @@ fn every_reason_code_has_a_line_that_says_when_it_is_given() {
 
 #[test]
 fn every_configuration_key_says_what_it_is() {
-    let rows: Vec<String> = page("configuration.md").lines().filter(|l| l.starts_with("| `")).map(str::to_owned).collect();
+    let rows: Vec<String> =
+        page("configuration.md").lines().filter(|l| l.starts_with("| `")).map(str::to_owned).collect();
     assert!(rows.len() > 50, "{} keys", rows.len());
     for row in rows {
         assert!(!row.ends_with("|  |"), "no meaning: {row}");

@@ -61,7 +61,8 @@ pub(crate) fn nodes(nodes: &[NodeVerdict], said: &mut Reasons) -> String {
         let (branch, rest) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
         let platform = node.platform().map_or_else(|| kind(node.kind()).to_owned(), ToString::to_string);
         text.push_str(&format!("{branch}{} {platform} {}\n", verdict(node.verdict()), node.digest().short()));
-        let outcomes = node.attestations();
+        let mut outcomes: Vec<&AttestationOutcome> = node.attestations().iter().collect();
+        outcomes.sort_by_key(|outcome| name(outcome));
         for (j, attestation) in outcomes.iter().enumerate() {
             let (branch, below) = if j + 1 == outcomes.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
             text.push_str(&format!("{rest}{branch}{}", self::attestation(attestation)));
@@ -74,8 +75,12 @@ pub(crate) fn nodes(nodes: &[NodeVerdict], said: &mut Reasons) -> String {
     text
 }
 
+fn name(attestation: &AttestationOutcome) -> &str {
+    attestation.predicate_type().map_or("attestation", |kind| kind.name())
+}
+
 fn attestation(attestation: &AttestationOutcome) -> String {
-    let name = attestation.predicate_type().map_or("attestation", |kind| kind.name());
+    let name = name(attestation);
     match attestation.statement() {
         Some(statement) => {
             let signer = statement.signer();
