@@ -76,8 +76,11 @@ fn text(inspection: &Inspection) -> String {
         for layer in &node.layers {
             text.push_str(&format!("{rest}layer    {} {}\n", layer.digest.short(), human(layer.size)));
         }
-        for referrer in &node.referrers {
-            let what = referrer.predicate_type.as_deref().or(referrer.artifact_type.as_deref()).unwrap_or("referrer");
+        let mut attached: Vec<_> =
+            node.referrers.iter().map(|r| (r.predicate_type.as_deref().or(r.artifact_type.as_deref()), r)).collect();
+        attached.sort_by_key(|(what, _)| *what);
+        for (what, referrer) in attached {
+            let what = what.unwrap_or("referrer");
             text.push_str(&format!("{rest}attached {what} {} ({})\n", referrer.digest.short(), referrer.place));
         }
         for note in &node.notes {

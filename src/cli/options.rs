@@ -33,7 +33,7 @@ pub struct Shared {
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, env = "COUNTERSIGN_COLOR")]
     pub color: Color,
 
-    /// Time allowed for one reference, for example 60s [default: 60s; promote: 10m]
+    /// Time for one reference of verify and resolve; elsewhere for one request with its retries [default: 60s]
     #[arg(long, global = true, value_name = "DURATION", env = "COUNTERSIGN_TIMEOUT")]
     pub timeout: Option<Timeout>,
 
@@ -110,6 +110,16 @@ impl Shared {
             _ => return Err("--sigstore cannot be used with --trust-root or --signing-config".to_owned()),
         }
         Ok(())
+    }
+}
+
+/// Without `--timeout`; a release of a dozen images is verified in a few seconds.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Shared {
+    /// The time that one reference may take.
+    pub(crate) fn time_limit(&self) -> Duration {
+        self.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0)
     }
 }
 

@@ -41,7 +41,19 @@ pub(crate) async fn run(shared: &Shared, args: &ResolveArgs) -> Result<Outcome, 
     let trust_root = app.trust_root()?;
     let registry = app.registry()?;
     let rules = Rules { trust_root: &trust_root, expected: &expected, moment: Moment::now(App::clock()()) };
-    let resolutions = join_all(args.references.iter().map(|r| resolve(&registry, r, rules))).await;
+    let limit = shared.time_limit();
+    let each = args.references.iter().map(async |reference| {
+        let resolved = resolve(&registry, reference, rules);
+        wiring::in_time(limit, &reference.to_string(), resolved).await.unwrap_or_else(|reason| Resolution {
+            reference: reference.clone(),
+            digest: None,
+            verdict: Verdict::Unknown,
+            version: None,
+            promoted_at: None,
+            reasons: vec![reason],
+        })
+    });
+    let resolutions = join_all(each).await;
     let exit = Exit::worst(resolutions.iter().map(|r| wiring::exit_of(r.verdict, &r.reasons)));
     let text = resolutions.iter().map(text).collect();
     let items = resolutions.iter().map(resolution_document).collect::<Result<Vec<_>, _>>()?;

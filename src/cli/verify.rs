@@ -71,7 +71,17 @@ pub(crate) async fn run(shared: &Shared, args: &VerifyArgs) -> Result<Outcome, F
     let rules = Rules { trust_root: &trust_root, expected: &expected, moment };
     let required = requirements(&app, args)?;
     let depth = if args.all { Depth::Everything } else { Depth::Enough };
-    let each = args.references.iter().map(|reference| verify(registry.as_ref(), reference, rules, &required, depth));
+    let limit = shared.time_limit();
+    let each = args.references.iter().map(async |reference| {
+        let verified = verify(registry.as_ref(), reference, rules, &required, depth);
+        wiring::in_time(limit, &reference.to_string(), verified).await.unwrap_or_else(|reason| Verification {
+            reference: reference.clone(),
+            digest: None,
+            verdict: Verdict::Unknown,
+            tree: None,
+            reasons: vec![reason],
+        })
+    });
     let verifications = join_all(each).await;
     let exits = verifications.iter().map(|v| wiring::exit_of(v.verdict, &v.reasons));
     let exit = Exit::worst(exits);

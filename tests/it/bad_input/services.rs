@@ -62,6 +62,18 @@ async fn the_time_limit_ends_a_silent_registry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_time_limit_is_for_the_whole_reference() {
+    let bed = Bed::start().await;
+    let reference = bed.build("1");
+    bed.registry.faults().on(Switch::Latency(Duration::from_millis(700)));
+    let run = bed.json(&["--timeout", "1s", "verify", &reference]).await;
+    run.gives("Verification", 7, "unreachable", &[&reference, "within 1 s"]);
+    let tag = format!("{}:1", bed.repository("acme/app"));
+    bed.registry.set_tag("acme/app", "1", reference.split_once('@').unwrap().1);
+    bed.json(&["--timeout", "1s", "resolve", &tag]).await.gives("Resolution", 7, "unreachable", &[&tag, "within 1 s"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_exist_is_not_found() {
     let bed = Bed::start().await;
     let reference = format!("{}@{NOWHERE}", bed.repository("acme/app"));
