@@ -81,9 +81,8 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
         policy: app.policy()?,
         settings: settings(shared, &app.config),
         adopt: adopt(&args.adopt)?,
-        branches: BTreeMap::new(),
         plan_only: args.plan,
-        run: String::new(),
+        run: app.environment.run_url.clone().unwrap_or_default(),
         clock: App::clock(),
     };
     let ports = Ports {
@@ -91,6 +90,7 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
         fresh: app.fresh(),
         signer: Arc::new(signer),
         scanner: Arc::new(scanner),
+        history: Arc::new(git::Checkout),
         reporter: progress::reporter(shared),
     };
     let outcome = with_signals(promote(&ports, &request)).await?;
