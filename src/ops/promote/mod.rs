@@ -19,7 +19,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::evidence::{TrustRoot, VerifiedEvidence};
-use crate::identity::ExpectedIdentities;
+use crate::identity::{ExpectedIdentities, IdentityRole};
 use crate::oci::{DigestReference, Tag};
 use crate::ops::Reporter;
 use crate::policy::PolicySet;
@@ -101,7 +101,7 @@ impl Debug for Request {
 /// Runs the gate. `Err` only where a set-up problem (exit 2) keeps it from starting or going on; every verdict about the
 /// release is a [`Promotion`].
 pub async fn promote(ports: &Ports, request: &Request) -> Result<Promotion, Stop> {
-    let gate = Gate { ports, request };
+    let gate = Gate { ports, request, own: own_identities(request) };
     match gate.run().await {
         Ok(promotion) => Ok(promotion),
         Err(Stop::Result(promotion)) => Ok(*promotion),
@@ -109,9 +109,20 @@ pub async fn promote(ports: &Ports, request: &Request) -> Result<Promotion, Stop
     }
 }
 
+/// An identity given without roles stands for each.
+fn own_identities(request: &Request) -> ExpectedIdentities {
+    let role = match request.candidate.version {
+        Some(_) => IdentityRole::Release,
+        None => IdentityRole::Branch,
+    };
+    request.identities.only(role).unwrap_or_else(|| request.identities.clone())
+}
+
 pub(in crate::ops::promote) struct Gate<'a> {
     ports: &'a Ports,
     request: &'a Request,
+    /// Who may sign what this run attaches: the release identity for a version, else the branch identity.
+    own: ExpectedIdentities,
 }
 
 impl Gate<'_> {

@@ -101,6 +101,9 @@ impl Gate<'_> {
         input.records.insert(image.reference.digest.clone(), own);
         self.look().read_records(&mut input).await;
         let fallback = nodes.iter().map(|n| n.evidence.digest().clone()).zip(fallback).collect();
+        // What a branch build signed is no evidence for a version: a stranger asks for the release identity.
+        let ours = |statement: &Verified<Statement>| self.own.matches(statement.signer()).is_ok();
+        let nodes: Vec<TreeNode> = nodes.into_iter().map(|node| node.signed_by(ours)).collect();
         let mut parts = nodes.iter().map(|n| n.evidence.clone());
         let root = parts.next();
         let complete =
@@ -141,6 +144,11 @@ impl Gate<'_> {
 
     pub(in crate::ops::promote) fn look(&self) -> Look<'_> {
         Look { registry: &self.ports.registry, rules: self.rules() }
+    }
+
+    /// As [`Self::rules`], for what this run itself attaches.
+    pub(in crate::ops::promote) fn own_rules(&self) -> Rules<'_> {
+        Rules { expected: &self.own, ..self.rules() }
     }
 
     pub(in crate::ops::promote) fn rules(&self) -> Rules<'_> {
