@@ -190,8 +190,10 @@ evidence_is_right() { # NAME REPOSITORY: against dpkg's database, and against Tr
   done
 }
 
-findings() { # FILE: `CVE package version`, from a Trivy report wherever it stands in the document
-  jq -r '[.. | objects | select(has("VulnerabilityID") and has("PkgName"))] | map("\(.VulnerabilityID) \(.PkgName) \(.InstalledVersion)") | unique[]' "$1" 2>/dev/null
+findings() { # FILE: `CVE package version`, from a Trivy report or from the predicate that countersign attests
+  jq -r '[.. | objects
+    | (select(has("VulnerabilityID") and has("PkgName")) | "\(.VulnerabilityID) \(.PkgName) \(.InstalledVersion)"),
+      (select(has("id") and has("installed") and has("severity")) | "\(.id) \(.package) \(.installed)")] | unique[]' "$1" 2>/dev/null
 }
 
 rerun_is_quiet() { # NAME CONFIG
