@@ -12,15 +12,15 @@ use crate::evidence::predicates::same_content;
 use crate::evidence::predicates::sbom::content_digest;
 use crate::evidence::predicates::vsa::{ResourceDescriptor, VsaPredicate};
 use crate::evidence::predicates::vulnerability::VulnerabilityPredicate;
-use crate::evidence::{PredicateType, Statement};
+use crate::evidence::{PredicateType, Statement, Unverified, verify};
 use crate::image::{ImageTree, Node, NodeKind};
 use crate::oci::{Descriptor, Digest, DigestReference};
-use crate::ops::gather::lookup_failure;
+use crate::ops::gather::{Rules, lookup_failure};
 use crate::ops::promote::prove::{Proof, Proofs};
 use crate::ops::promote::survey::Surveyed;
 use crate::ops::promote::{CandidateImage, Gate, Promotion, State, Stop};
 use crate::policy::{Reason, ReasonCode};
-use crate::promotion::Record;
+use crate::promotion::{Record, VerifiedRecord};
 use crate::promotion::record::{ObservedTarget, RecordEvidence, RecordImage, RecordScanner};
 use crate::registry::attach::{AttachOptions, attach, bundle_manifest, upload_bundles};
 use crate::registry::{ErrorKind, RegistryError};
@@ -114,11 +114,41 @@ impl Gate<'_> {
         }
         let statements: Vec<Vec<u8>> = pending.iter().map(|p| p.bytes.clone()).collect();
         let bundles = self.ports.signer.sign(&statements).await.map_err(|error| signing_failed(result, &error))?;
+        self.signed_by_whom_we_expect(result, &pending, &bundles)?;
         self.attach_all(&pending, &bundles, surveyed).await.map_err(|error| {
             let state = if error.kind == ErrorKind::Contradiction { State::Refuted } else { State::Unknown };
             result.stop(state, vec![lookup_failure(&error)])
         })?;
         self.step("attest", &format!("{} attestations signed and attached", bundles.len()));
+        Ok(())
+    }
+
+    /// What a stranger would refuse is not attached in the first place: the token may be another workflow's, or of a ref
+    /// that may not authorise this version.
+    fn signed_by_whom_we_expect(
+        &self,
+        result: &mut Promotion,
+        pending: &[Pending],
+        bundles: &[SignedBundle],
+    ) -> Result<(), Stop> {
+        let Rules { trust_root, expected, moment } = self.own_rules();
+        for (pending, bundle) in pending.iter().zip(bundles) {
+            let verified = Unverified::from_bytes(&bundle.bytes)
+                .and_then(|bundle| verify(&bundle, &pending.subject.digest, expected, trust_root, moment))
+                .map_err(|refusal| {
+                    let help = "sign with the identity that the configuration expects: countersign doctor";
+                    result.stop(State::Refuted, vec![refusal.reason().with_help(help)])
+                })?;
+            if *verified.predicate_type() == PredicateType::PROMOTION {
+                let repository = self.request.images[pending.image].reference.repository.clone();
+                let subject = DigestReference { repository, digest: pending.subject.digest.clone() };
+                VerifiedRecord::of(&subject, &verified, expected).map_err(|why| {
+                    let reason = Reason::new(ReasonCode::IdentityMismatch, why.to_string());
+                    let help = "run the gate in the workflow run of that version's own git tag";
+                    result.stop(State::Refuted, vec![reason.with_help(help)])
+                })?;
+            }
+        }
         Ok(())
     }
 

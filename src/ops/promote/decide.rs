@@ -40,11 +40,11 @@ impl Gate<'_> {
             Decision::Allow { warnings } => {
                 result.decision = GateDecision::Allow;
                 self.step("decide", &format!("allow, {} warnings", warnings.len()));
-                result.warnings = warnings;
+                result.warnings.extend(warnings);
                 Ok(())
             }
             Decision::Deny { mut reasons, warnings } => {
-                result.warnings = warnings;
+                result.warnings.extend(warnings);
                 reasons.extend(self.partial_release(surveyed));
                 self.step("decide", &format!("deny, {} reasons", reasons.len()));
                 Err(result.stop(State::Denied, reasons))
