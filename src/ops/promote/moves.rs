@@ -12,7 +12,7 @@ use crate::ops::gather::lookup_failure;
 use crate::ops::promote::survey::Surveyed;
 use crate::ops::promote::{Gate, Promotion, State, Stop};
 use crate::policy::{Reason, ReasonCode};
-use crate::promotion::plan::{AfterList, next_after_list, tags_to_examine};
+use crate::promotion::plan::{AfterList, next_after_list};
 use crate::promotion::{Approval, Phase, TagClass, TagMove};
 use crate::registry::{PutTarget, RegistryError};
 
@@ -30,11 +30,7 @@ struct Progress {
     written: BTreeSet<(Repository, Tag)>,
     /// Channels that somebody else moved between our look and our write.
     contested: BTreeSet<(Repository, Tag)>,
-    manifests: Manifests,
 }
-
-/// Manifests read for this run's writes, so that three phases read each once.
-type Manifests = Vec<(DigestReference, RawManifest)>;
 
 /// How one tag ended.
 enum Moved {
@@ -102,15 +98,16 @@ impl Gate<'_> {
     /// One phase, tags concurrently. The first trouble is reported after all of the phase have ended, so that no write
     /// is left in flight.
     async fn write_phase(&self, moves: &[TagMove], progress: &mut Progress) -> Result<(), Trouble> {
+        let mut manifests: Vec<(DigestReference, RawManifest)> = Vec::new();
         for line in moves {
             let reference = DigestReference { repository: line.repository.clone(), digest: line.to.clone() };
-            if !progress.manifests.iter().any(|(known, _)| *known == reference) {
+            if !manifests.iter().any(|(known, _)| *known == reference) {
                 let manifest = self.ports.registry.manifest(&reference.clone().into()).await?;
                 let gone = || Trouble::Unknown(Reason::new(ReasonCode::NotFound, format!("{reference} has gone")));
-                progress.manifests.push((reference.clone(), manifest.ok_or_else(gone)?));
+                manifests.push((reference.clone(), manifest.ok_or_else(gone)?));
             }
         }
-        let manifests = &progress.manifests;
+        let manifests = &manifests;
         let each = moves.iter().map(|line| async move {
             let manifest = manifests.iter().find(|(r, _)| r.repository == line.repository && r.digest == line.to);
             match manifest {
@@ -119,8 +116,7 @@ impl Gate<'_> {
             }
         });
         let mut trouble = None;
-        let ended = join_all(each).await;
-        for (line, moved) in ended {
+        for (line, moved) in join_all(each).await {
             match moved {
                 Ok(Moved::Written) => {
                     progress.written.insert((line.repository.clone(), line.tag.clone()));
@@ -189,9 +185,6 @@ impl Gate<'_> {
             return Ok(());
         }
         for _ in 0..MAX_ROUNDS {
-            if self.nothing_higher(&channels, progress).await {
-                return Ok(());
-            }
             let after = self.look_again(&channels).await;
             if let Some(reason) = after.conflicts.first() {
                 return Err(Trouble::Conflict(reason.clone()));
@@ -206,26 +199,6 @@ impl Gate<'_> {
         }
         let message = format!("the tag list kept changing for {MAX_ROUNDS} rounds");
         Err(Trouble::Unknown(Reason::new(ReasonCode::TagMoved, message)))
-    }
-
-    /// The list alone settles the common case. Every run has its version tags in place before it moves a channel: where
-    /// no higher one is listed, whoever writes one later finds our channels, which were seen in place after their PUT.
-    async fn nothing_higher(&self, channels: &BTreeSet<(Repository, Tag)>, progress: &Progress) -> bool {
-        if channels.iter().any(|channel| progress.contested.contains(channel)) {
-            return false;
-        }
-        for image in &self.request.images {
-            let repository = &image.reference.repository;
-            if !channels.iter().any(|(r, _)| r == repository) {
-                continue;
-            }
-            let Ok(Some(list)) = self.ports.registry.tags(repository).await else { return false };
-            let version = self.request.candidate.version.as_ref();
-            if !tags_to_examine(version, &image.allowed, &list).is_empty() {
-                return false;
-            }
-        }
-        true
     }
 
     async fn look_again(&self, channels: &BTreeSet<(Repository, Tag)>) -> AfterList {
