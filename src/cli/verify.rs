@@ -16,7 +16,7 @@ use crate::evidence::verdict::{ChildrenRule, NodeKind, Requirements};
 use crate::evidence::{Moment, PredicateType};
 use crate::identity::ExpectedIdentities;
 use crate::oci::{Reference, Repository};
-use crate::ops::gather::{Depth, Rules};
+use crate::ops::gather::{Depth, Rules, UnclearApi};
 use crate::ops::verify::{Verification, verify};
 
 #[derive(Debug, Args)]
@@ -56,7 +56,8 @@ pub(crate) async fn run(shared: &Shared, args: &VerifyArgs) -> Result<Outcome, F
     let trust_root = app.trust_root()?;
     let registry = app.registry()?;
     let moment = Moment { now: App::clock()(), at: args.at };
-    let rules = Rules { trust_root: &trust_root, expected: &expected, moment };
+    let unclear_api = UnclearApi::MayHoldEvidence;
+    let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_api };
     let required = requirements(&app, args)?;
     let depth = if args.all { Depth::Everything } else { Depth::Enough };
     let each = args.references.iter().map(|reference| verify(registry.as_ref(), reference, rules, &required, depth));

@@ -48,6 +48,7 @@ struct Carried {
 /// The statements of one image of the release.
 struct Draft<'a> {
     image: usize,
+    repository: String,
     surveyed: &'a Surveyed,
     pending: Vec<Pending>,
     carried: Vec<Carried>,
@@ -64,7 +65,11 @@ impl Draft<'_> {
             Some(standing) => standing.payload_digest().clone(),
             None => {
                 let statement = Statement::new(node.digest.clone(), predicate_type.clone(), predicate);
-                let bytes = statement.to_bytes();
+                // A signature is as `cosign sign` makes it, anything else as `cosign attest` does.
+                let bytes = match predicate_type == PredicateType::SIGNATURE {
+                    true => statement.to_bytes(),
+                    false => statement.to_named_bytes(&self.repository),
+                };
                 let payload = Digest::of(&bytes);
                 self.pending.push(Pending { image: self.image, subject: node.clone(), statement, bytes });
                 payload
@@ -93,7 +98,9 @@ impl Gate<'_> {
         self.ports.reporter.begin("attest");
         let mut drafts = Vec::new();
         for (i, ((image, tree), proofs)) in self.request.images.iter().zip(trees).zip(proofs).enumerate() {
-            let mut draft = Draft { image: i, surveyed: &surveyed[i], pending: Vec::new(), carried: Vec::new() };
+            let repository = image.reference.repository.to_string();
+            let (pending, carried) = (Vec::new(), Vec::new());
+            let mut draft = Draft { image: i, repository, surveyed: &surveyed[i], pending, carried };
             self.draft_nodes(&mut draft, image, tree, proofs)?;
             drafts.push(draft);
         }

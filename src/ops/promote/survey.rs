@@ -10,7 +10,7 @@ use crate::evidence::verdict::{NodeKind, Requirements};
 use crate::evidence::{Moment, PredicateType, Statement, Verified, VerifiedEvidence};
 use crate::image::{ImageTree, RegistrySource, expand};
 use crate::oci::{Descriptor, Digest, DigestReference};
-use crate::ops::gather::{Depth, Rules};
+use crate::ops::gather::{Depth, Rules, UnclearApi};
 use crate::ops::look::Look;
 use crate::ops::promote::{Adopt, CandidateImage, Gate, Promotion, State, Stop};
 use crate::ops::tree::{self, TreeNode};
@@ -156,6 +156,7 @@ impl Gate<'_> {
             trust_root: &self.request.trust_root,
             expected: &self.request.identities,
             moment: Moment::now((self.request.clock)()),
+            unclear_api: UnclearApi::IsNoApi,
         }
     }
 }
