@@ -26,6 +26,14 @@ pub(crate) struct ResolveArgs {
     identity: IdentityArgs,
 }
 
+pub(crate) fn blank(args: &ResolveArgs) -> (&'static str, Value) {
+    let reference = args.references.first().map(ToString::to_string);
+    let fields = json!({
+        "reference": reference, "digest": null, "pin": null, "verdict": "unknown", "version": null, "promotedAt": null,
+    });
+    ("Resolution", fields)
+}
+
 pub(crate) async fn run(shared: &Shared, args: &ResolveArgs) -> Result<Outcome, Failure> {
     let repositories: Vec<&Repository> = args.references.iter().map(|r| &r.repository).collect();
     let app = wiring::app(shared, &repositories)?;

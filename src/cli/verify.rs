@@ -49,6 +49,18 @@ enum Children {
     Signed,
 }
 
+pub(crate) fn blank(args: &VerifyArgs) -> (&'static str, Value) {
+    let reference = args.references.first();
+    let fields = json!({
+        "reference": reference.map(ToString::to_string),
+        "repository": reference.map(|r| r.repository().to_string()),
+        "digest": null,
+        "verdict": "unknown",
+        "nodes": [],
+    });
+    ("Verification", fields)
+}
+
 pub(crate) async fn run(shared: &Shared, args: &VerifyArgs) -> Result<Outcome, Failure> {
     let repositories: Vec<&Repository> = args.references.iter().map(Reference::repository).collect();
     let app = wiring::app(shared, &repositories)?;
