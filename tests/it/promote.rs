@@ -132,17 +132,22 @@ async fn an_expired_token_is_not_authenticated_and_tags_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_is_down_tags_nothing_and_the_rerun_finishes() {
-    for service in [Service::Rekor, Service::Fulcio, Service::Tsa] {
+    let each = [Service::Rekor, Service::Fulcio, Service::Tsa].map(|service| async move {
         let gateway = Gateway::start().await;
         let candidate = gateway.build("1.2.3");
         gateway.sigstore.faults().add(service, Nth::Always, Effect::Status(503));
-        gateway.promote_with(&candidate, "1.2.3", &["--timeout", "2s"]).await.is("unknown", 7).because("signing-failed");
+        gateway
+            .promote_with(&candidate, "1.2.3", &["--timeout", "2s"])
+            .await
+            .is("unknown", 7)
+            .because("signing-failed");
         assert!(gateway.tags().is_empty());
         gateway.sigstore.faults().clear();
         gateway.promote(&candidate, "1.2.3").await.is("promoted", 0);
         let kinds = attached(&gateway.registry, APP, digest(&candidate), false);
         assert!(kinds.values().all(|count| *count == 1), "{kinds:#?}");
-    }
+    });
+    futures_util::future::join_all(each).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,7 +155,11 @@ async fn a_deny_after_a_partial_release_says_so() {
     let gateway = Gateway::start().await;
     let candidate = gateway.push(APP, &vulnerable("1.2.3"));
     gateway.configure(&[APP], "policy: { vulnerabilities: { deny: [] } }");
-    gateway.registry.faults().add(When::method("PUT").matching("/manifests/latest$"), Place::Before, Fault::Status(403));
+    gateway.registry.faults().add(
+        When::method("PUT").matching("/manifests/latest$"),
+        Place::Before,
+        Fault::Status(403),
+    );
     gateway.promote(&candidate, "1.2.3").await.is("incomplete", 7);
     assert!(gateway.tags().contains_key("1.2.3") && !gateway.tags().contains_key("latest"));
 
@@ -179,11 +188,19 @@ async fn tags_cost_at_most_three_requests_each_and_three_more() {
     let requests = gateway.tag_requests(APP);
     let shown: Vec<String> = requests.iter().map(ToString::to_string).collect();
     assert!(requests.len() <= 3 * RELEASE_TAGS.len() + 3, "{} requests:\n{}", shown.len(), shown.join("\n"));
+
+    // Channels that exist already have to be looked at for the plan, too.
+    gateway.registry.clear_log();
+    gateway.release("1.2.4").await;
+    let requests = gateway.tag_requests(APP);
+    let shown: Vec<String> = requests.iter().map(ToString::to_string).collect();
+    assert!(requests.len() <= 3 * RELEASE_TAGS.len() + 3 + 3, "{} requests:\n{}", shown.len(), shown.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_that_shows_its_old_digest_for_a_moment_is_waited_for() {
-    let gateway = Gateway::with(&[APP], Options { switches: vec![Switch::StaleTagReads(2)], ..Options::default() }).await;
+    let gateway =
+        Gateway::with(&[APP], Options { switches: vec![Switch::StaleTagReads(2)], ..Options::default() }).await;
     gateway.release("1.2.2").await;
     let candidate = gateway.release("1.2.3").await;
     assert_eq!(gateway.tags()["latest"], digest(&candidate));
@@ -195,7 +212,8 @@ async fn a_version_tag_taken_between_look_and_write_stops_before_any_channel() {
     let candidate = gateway.build("1.2.3");
     let other = gateway.push(APP, &sample("other"));
     // Held after the look-up of the plan; then somebody takes the tag.
-    let mut stop = gateway.registry.faults().stop(When::method("POST").matching("/blobs/uploads/").first(1), Place::Before);
+    let mut stop =
+        gateway.registry.faults().stop(When::method("POST").matching("/blobs/uploads/").first(1), Place::Before);
     let running = tokio::spawn(gateway.command(&["promote", &candidate, "--version", "1.2.3"]).output());
     stop.wait_for_stop().await.unwrap();
     gateway.registry.set_tag(APP, "1.2.3", digest(&other));

@@ -62,11 +62,9 @@ impl Gateway {
 
     /// Writes `countersign.yaml`: these images, the expected identity, and `more`.
     pub(crate) fn configure(&self, images: &[&str], more: &str) {
-        let images: String =
-            images.iter().map(|name| format!("  - repository: {}\n", self.repository(name))).collect();
+        let images: String = images.iter().map(|name| format!("  - repository: {}\n", self.repository(name))).collect();
         let issuer = self.sigstore.email_issuer();
-        let text =
-            format!("version: 1\nimages:\n{images}identity:\n  issuer: {issuer}\n  identity: {EMAIL}\n{more}\n");
+        let text = format!("version: 1\nimages:\n{images}identity:\n  issuer: {issuer}\n  identity: {EMAIL}\n{more}\n");
         fs::write(self.path("countersign.yaml"), text).unwrap();
     }
 
