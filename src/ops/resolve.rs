@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::evidence::verdict::{NodeKind, Requirements, Verdict};
 use crate::oci::{Digest, DigestReference, Manifest, TagReference};
 use crate::ops::gather::{Depth, Rules};
-use crate::ops::look::Look;
+use crate::ops::look::{Known, Look};
 use crate::ops::tree;
 use crate::ops::verify::{fetch_root, gather_all, judge_nodes};
 use crate::policy::{Reason, ReasonCode};
@@ -133,7 +133,8 @@ async fn highest(
     releases: DigestRecords,
 ) -> Resolution {
     let allowed = [AllowedTag { tag: resolution.reference.tag.clone(), class: TagClass::Channel(scope) }];
-    let mut input = look.facts(subject, Some(version.clone()), &allowed).await;
+    let known = Known { seen: [resolution.reference.tag.clone()].into(), ..Known::default() };
+    let mut input = look.facts(subject, Some(version.clone()), &allowed, &known).await;
     input.records.insert(subject.digest.clone(), releases);
     look.read_records(&mut input).await;
     let plan = plan_tags(&input);
