@@ -80,9 +80,9 @@ fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     let matches = Cli::command().try_get_matches_from(arguments)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     if let Some((_, given)) = matches.subcommand() {
-        cli.shared.choose_sigstore(|option| given.value_source(option)).map_err(|message| {
-            Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message)
-        })?;
+        cli.shared
+            .choose_sigstore(|option| given.value_source(option))
+            .map_err(|message| Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message))?;
     }
     Ok(cli)
 }

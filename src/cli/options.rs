@@ -102,7 +102,9 @@ impl Shared {
             return Ok(());
         };
         match (named, file) {
-            (ValueSource::CommandLine, ValueSource::EnvVariable) => (self.trust_root, self.signing_config) = (None, None),
+            (ValueSource::CommandLine, ValueSource::EnvVariable) => {
+                (self.trust_root, self.signing_config) = (None, None)
+            }
             (ValueSource::EnvVariable, ValueSource::CommandLine) => self.sigstore = None,
             _ => return Err("--sigstore cannot be used with --trust-root or --signing-config".to_owned()),
         }

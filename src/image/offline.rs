@@ -69,7 +69,11 @@ impl Registry for OfflineRegistry {
         Err(read_only(repository))
     }
 
-    async fn blob(&self, repository: &Repository, descriptor: &Descriptor) -> Result<Option<BlobStream>, RegistryError> {
+    async fn blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+    ) -> Result<Option<BlobStream>, RegistryError> {
         self.source.blob(descriptor).await.map_err(|error| refused("read blob", repository, &error))
     }
 

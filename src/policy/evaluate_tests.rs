@@ -282,6 +282,8 @@ fn a_rule_with_a_dotted_head_is_refused_because_nobody_would_ask_it() {
         let error = PolicySet::with_user(&[("own.rego", &text)]).unwrap_err();
         assert!(matches!(&error, PolicyError::DottedHead { head: found, .. } if found == head), "{rule}: {error}");
     }
-    let reads = format!("package own\n\n{ok}\n\n# see sub.deny\nhelper if {{ input.settings.deny; data.x.deny; input.sub.warn }}\n");
+    let reads = format!(
+        "package own\n\n{ok}\n\n# see sub.deny\nhelper if {{ input.settings.deny; data.x.deny; input.sub.warn }}\n"
+    );
     PolicySet::with_user(&[("own.rego", &reads)]).unwrap();
 }

@@ -12,6 +12,8 @@ mod compile_fail;
 mod evidence;
 /// Trees and layers of images, good and hostile.
 mod image;
+/// Evidence from a folder instead of a registry.
+mod offline;
 /// Rego unit tests of `policies/`, through the engine that decides.
 mod policies;
 /// The whole gate as CI sees it.

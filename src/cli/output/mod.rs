@@ -128,7 +128,8 @@ fn deliver(output: &[OutputSpec], document: &Value, text: &str) -> Result<(), Fa
                     Format::Text => anstream::adapter::strip_str(text).to_string(),
                 };
                 std::fs::write(path, body).map_err(|e| {
-                    Failure::usage(format!("cannot write {}: {e}", path.display())).help("check the path after --output")
+                    Failure::usage(format!("cannot write {}: {e}", path.display()))
+                        .help("check the path after --output")
                 })?;
             }
             (None, format) => {
