@@ -6,6 +6,10 @@
 mod architecture;
 /// Bundles with exactly one defect.
 mod attacks;
+/// One clear coded error each, and nothing written.
+mod bad_input;
+/// Texts for people.
+mod cli_text;
 /// The ways around the gate do not compile.
 mod compile_fail;
 /// Bundles of real Sigstore software, verified offline.
@@ -18,6 +22,8 @@ mod offline;
 mod policies;
 /// The whole gate as CI sees it.
 mod promote;
+/// docs/reference/ against the program.
+mod reference;
 /// The registry client over real HTTP, against the sandbox and, on demand, real registries.
 mod registry;
 /// Layers to inventories and SBOMs.
