@@ -131,7 +131,7 @@ impl Gate<'_> {
         pending: &[Pending],
         bundles: &[SignedBundle],
     ) -> Result<(), Stop> {
-        let Rules { trust_root, expected, moment } = self.own_rules();
+        let Rules { trust_root, expected, moment, .. } = self.own_rules();
         for (pending, bundle) in pending.iter().zip(bundles) {
             let verified = Unverified::from_bytes(&bundle.bytes)
                 .and_then(|bundle| verify(&bundle, &pending.subject.digest, expected, trust_root, moment))
