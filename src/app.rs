@@ -12,8 +12,8 @@ use crate::config::{Config, DEFAULT_PATHS, MAX_CONFIG_BYTES};
 use crate::evidence::TrustRoot;
 use crate::ops::promote::{FreshRegistry, Stop};
 use crate::policy::PolicySet;
-use crate::registry::{Registry, StopSignal};
 use crate::registry::http::{CredentialOptions, ExplicitToken, HttpOptions, HttpRegistry};
+use crate::registry::{Registry, StopSignal};
 use crate::scanner::{AcceptedBinary, DEFAULT_REQUIRED, DEFAULT_TIMEOUT, Trivy, TrivyOptions};
 use crate::sigstore::{Clock, Instance, KeylessSigner, Services, TokenSource, load_trust_root};
 

@@ -112,7 +112,11 @@ mod tests {
         ];
         for text in texts {
             let found = file(&text).unwrap();
-            assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), std::slice::from_ref(&expected), "{text}");
+            assert_eq!(
+                found.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                std::slice::from_ref(&expected),
+                "{text}"
+            );
         }
     }
 

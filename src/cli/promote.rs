@@ -55,6 +55,11 @@ pub(crate) struct PromoteArgs {
     evidence_dir: Option<PathBuf>,
 }
 
+pub(crate) fn blank(args: &PromoteArgs) -> (&'static str, Value) {
+    let version = args.version.as_ref().map(ToString::to_string);
+    ("Promotion", json!({ "version": version, "decision": "undecided", "state": "unknown", "images": [] }))
+}
+
 pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, Failure> {
     let references = candidates::read(&args.candidates, args.digests.as_deref())?;
     let repositories: Vec<&Repository> = references.iter().map(|r| &r.repository).collect();

@@ -10,6 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::identity_args::IdentityArgs;
 use crate::cli::options::Shared;
 use crate::cli::output::{Outcome, document, list, tree};
+use crate::cli::verify::DEFAULT_TIMEOUT;
 use crate::cli::wiring;
 use crate::evidence::Moment;
 use crate::evidence::verdict::Verdict;
@@ -26,6 +27,14 @@ pub(crate) struct ResolveArgs {
     identity: IdentityArgs,
 }
 
+pub(crate) fn blank(args: &ResolveArgs) -> (&'static str, Value) {
+    let reference = args.references.first().map(ToString::to_string);
+    let fields = json!({
+        "reference": reference, "digest": null, "pin": null, "verdict": "unknown", "version": null, "promotedAt": null,
+    });
+    ("Resolution", fields)
+}
+
 pub(crate) async fn run(shared: &Shared, args: &ResolveArgs) -> Result<Outcome, Failure> {
     let repositories: Vec<&Repository> = args.references.iter().map(|r| &r.repository).collect();
     let app = wiring::app(shared, &repositories)?;
@@ -34,7 +43,12 @@ pub(crate) async fn run(shared: &Shared, args: &ResolveArgs) -> Result<Outcome, 
     let registry = app.registry()?;
     let (moment, unclear_api) = (Moment::now(App::clock()()), UnclearApi::MayHoldEvidence);
     let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_api };
-    let resolutions = join_all(args.references.iter().map(|r| resolve(&registry, r, rules))).await;
+    let limit = shared.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0);
+    let each = args.references.iter().map(|reference| {
+        let work = tokio::time::timeout(limit, resolve(&registry, reference, rules));
+        async move { work.await.unwrap_or_else(|_| Resolution::timed_out(reference, limit)) }
+    });
+    let resolutions = join_all(each).await;
     let exit = Exit::worst(resolutions.iter().map(|r| wiring::exit_of(r.verdict, &r.reasons)));
     let text = resolutions.iter().map(text).collect();
     let items = resolutions.iter().map(resolution_document).collect::<Result<Vec<_>, _>>()?;

@@ -54,6 +54,12 @@ fn run_url() -> Option<String> {
     Some(format!("{server}/{repository}/actions/runs/{run}"))
 }
 
+/// `COUNTERSIGN_OUTPUT`, for a command line that could not be parsed.
+#[must_use]
+pub fn output() -> Option<String> {
+    text("COUNTERSIGN_OUTPUT")
+}
+
 /// Unset and empty mean the same.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 fn text(name: &str) -> Option<String> {

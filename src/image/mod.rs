@@ -14,6 +14,7 @@ mod layer;
 mod layer_scan;
 mod layout;
 pub mod limits;
+mod offline;
 mod registry_source;
 mod root;
 mod tar_walk;
@@ -31,6 +32,7 @@ pub use catalog::{Catalog, catalog};
 pub use config::ImageFacts;
 pub use error::{ErrorKind, ImageError};
 pub use layout::{LayoutSource, ref_name};
+pub use offline::OfflineRegistry;
 pub use registry_source::RegistrySource;
 pub use tree::{ImageNode, ImageTree, Node, NodeKind, expand};
 

@@ -188,7 +188,8 @@ impl Work {
         // A family that the scanner has no advisories for looks exactly like a clean image.
         let unmatched = self.packages.iter().find(|p| os.is_some_and(|os| !p.ecosystem.has_advisories_for(&os.id)));
         if let (Some(package), Some(os)) = (unmatched, os) {
-            let detail = format!("{} of operating system {:?}, for which no advisories are matched", package.path, os.id);
+            let detail =
+                format!("{} of operating system {:?}, for which no advisories are matched", package.path, os.id);
             self.anomalies.push(whole(AnomalyCode::OsUnknown, detail));
         }
         if self.packages.is_empty() {

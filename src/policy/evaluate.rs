@@ -46,6 +46,8 @@ pub enum PolicyError {
     ModuleTwice { module: String },
     #[error("no policy file has a rule named deny or warn")]
     NoRule,
+    #[error("policy {module}: the rule {head} would be ignored, only deny and warn of the package itself decide")]
+    DottedHead { module: String, head: String },
     #[error("rule {rule} cannot be evaluated: {message}")]
     Evaluate { rule: String, message: String },
     #[error("rule {rule} is undefined or no set: write it as `deny contains …`")]

@@ -137,10 +137,13 @@ impl Gate<'_> {
         result.warnings.extend(surveyed.iter().filter_map(survey::Surveyed::shared_identity));
         self.stop_on_obstacles(&mut result, &plan)?;
         if let Some(approval) = self.approve_earlier_run(&plan, &surveyed) {
-            if plan.outcome() == PlanOutcome::Unchanged {
+            let unchanged = plan.outcome() == PlanOutcome::Unchanged;
+            // A run that was killed between its last write and its second look is finished here (I8).
+            let stable = surveyed.iter().all(|s| s.after.moves.is_empty());
+            if unchanged && (stable || self.request.plan_only) {
                 return Ok(result.ended(State::Unchanged));
             }
-            if !self.request.plan_only && self.still_fresh(&surveyed) {
+            if !self.request.plan_only && (unchanged || self.still_fresh(&surveyed)) {
                 self.step("evidence", "verified from an earlier run");
                 return self.promote_tags(result, &surveyed, approval).await;
             }

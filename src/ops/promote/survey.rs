@@ -2,7 +2,7 @@
 //!
 //! Reads only. A look that fails makes the plan *undecided*, never a better one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
@@ -11,18 +11,20 @@ use crate::evidence::{Moment, PredicateType, Statement, Verified, VerifiedEviden
 use crate::image::{ImageTree, RegistrySource, expand};
 use crate::oci::{Descriptor, Digest, DigestReference};
 use crate::ops::gather::{Depth, Rules, UnclearApi};
-use crate::ops::look::Look;
+use crate::ops::look::{Known, Look};
 use crate::ops::promote::{Adopt, CandidateImage, Gate, Promotion, State, Stop};
 use crate::ops::tree::{self, TreeNode};
 use crate::ops::verify::gather_all;
 use crate::policy::{Reason, ReasonCode};
 use crate::promotion::TagClass;
-use crate::promotion::plan::{PlanInput, TagPlan, plan_tags};
+use crate::promotion::plan::{AfterList, PlanInput, TagPlan, next_after_list, plan_tags};
 
 /// What is known about one candidate's repository.
 #[derive(Debug, Clone)]
 pub(in crate::ops::promote) struct Surveyed {
     pub(in crate::ops::promote) plan: TagPlan,
+    /// What an earlier run that was killed before its second look left to do.
+    pub(in crate::ops::promote) after: AfterList,
     /// The candidate's tree with the attestations found, root first.
     pub(in crate::ops::promote) nodes: Vec<TreeNode>,
     /// Per node, entries of its fallback index seen in this run.
@@ -96,7 +98,8 @@ impl Gate<'_> {
             let nodes = tree::read(registry, repository, &tree.root.manifest).await;
             gather_all(registry, repository, nodes, self.rules(), &required, Depth::Everything).await
         };
-        let ((nodes, fallback), mut input) = tokio::join!(evidence, self.facts(image));
+        let nothing_yet = Known::default();
+        let ((nodes, fallback), mut input) = tokio::join!(evidence, self.facts(image, &nothing_yet));
         let own = self.look().records_in(&image.reference, &nodes[0].evidence);
         input.records.insert(image.reference.digest.clone(), own);
         self.look().read_records(&mut input).await;
@@ -108,13 +111,14 @@ impl Gate<'_> {
         let root = parts.next();
         let complete =
             root.and_then(|root| VerifiedEvidence::gather(image.reference.clone(), root, parts.collect()).ok());
-        Surveyed { plan: plan_tags(&input), nodes, fallback, complete }
+        let after = next_after_list(&input, &BTreeSet::new());
+        Surveyed { plan: plan_tags(&input), after, nodes, fallback, complete }
     }
 
     /// The facts of one repository, without records.
-    pub(in crate::ops::promote) async fn facts(&self, image: &CandidateImage) -> PlanInput {
+    pub(in crate::ops::promote) async fn facts(&self, image: &CandidateImage, known: &Known) -> PlanInput {
         let version = self.request.candidate.version.clone();
-        let mut input = self.look().facts(&image.reference, version, &image.allowed).await;
+        let mut input = self.look().facts(&image.reference, version, &image.allowed, known).await;
         let labels = match &self.request.adopt {
             Adopt::ByLabel => self.look().labelled_versions(&input).await,
             Adopt::None | Adopt::Named(_) => BTreeMap::new(),
