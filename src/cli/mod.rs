@@ -1,7 +1,7 @@
 //! The command line: one file per command, dispatch here, and nothing of the work itself.
 //!
-//! Data goes to stdout, everything else to stderr. A command ends as an [`Outcome`] (its document, its text and an exit
-//! code) or as a [`Failure`]; both are printed in one place, [`output`].
+//! Data goes to stdout, everything else to stderr. A command ends as an `Outcome` (its document, its text and an exit
+//! code) or as a [`Failure`]; both are printed in one place, `output`.
 
 pub mod exit;
 pub mod failure;

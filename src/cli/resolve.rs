@@ -14,7 +14,7 @@ use crate::cli::wiring;
 use crate::evidence::Moment;
 use crate::evidence::verdict::Verdict;
 use crate::oci::{Repository, TagReference};
-use crate::ops::gather::Rules;
+use crate::ops::gather::{Rules, UnclearApi};
 use crate::ops::resolve::{Resolution, resolve};
 
 #[derive(Debug, Args)]
@@ -40,7 +40,8 @@ pub(crate) async fn run(shared: &Shared, args: &ResolveArgs) -> Result<Outcome, 
     let expected = wiring::expected(&app, args.identity.expected()?)?;
     let trust_root = app.trust_root()?;
     let registry = app.registry()?;
-    let rules = Rules { trust_root: &trust_root, expected: &expected, moment: Moment::now(App::clock()()) };
+    let (moment, unclear_api) = (Moment::now(App::clock()()), UnclearApi::MayHoldEvidence);
+    let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_api };
     let limit = shared.time_limit();
     let each = args.references.iter().map(async |reference| {
         let resolved = resolve(&registry, reference, rules);

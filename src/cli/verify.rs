@@ -1,5 +1,8 @@
 //! `countersign verify REF…`
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use clap::{Args, ValueEnum};
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -15,9 +18,11 @@ use crate::cli::wiring;
 use crate::evidence::verdict::{ChildrenRule, NodeKind, Requirements, Verdict};
 use crate::evidence::{Moment, PredicateType};
 use crate::identity::ExpectedIdentities;
+use crate::image::OfflineRegistry;
 use crate::oci::{Reference, Repository};
-use crate::ops::gather::{Depth, Rules};
+use crate::ops::gather::{Depth, Rules, UnclearApi};
 use crate::ops::verify::{Verification, verify};
+use crate::registry::Registry;
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
@@ -36,6 +41,9 @@ pub(crate) struct VerifyArgs {
     /// Judge as of this time (RFC 3339); what was signed later does not exist yet
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
+    /// Read an OCI layout with its referrers instead of the registry; the references stay the registry's
+    #[arg(long, value_name = "DIR")]
+    offline: Option<PathBuf>,
     /// Read everything that is attached, even when the requirements are met
     #[arg(long)]
     all: bool,
@@ -66,9 +74,13 @@ pub(crate) async fn run(shared: &Shared, args: &VerifyArgs) -> Result<Outcome, F
     let app = wiring::app(shared, &repositories)?;
     let expected = wiring::expected(&app, args.identity.expected()?)?;
     let trust_root = app.trust_root()?;
-    let registry = app.registry()?;
+    let registry: Arc<dyn Registry> = match &args.offline {
+        Some(folder) => Arc::new(OfflineRegistry::open(folder).await?),
+        None => app.registry()?,
+    };
     let moment = Moment { now: App::clock()(), at: args.at };
-    let rules = Rules { trust_root: &trust_root, expected: &expected, moment };
+    let unclear_api = UnclearApi::MayHoldEvidence;
+    let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_api };
     let required = requirements(&app, args)?;
     let depth = if args.all { Depth::Everything } else { Depth::Enough };
     let limit = shared.time_limit();

@@ -29,6 +29,16 @@ pub struct Rules<'a> {
     pub trust_root: &'a TrustRoot,
     pub expected: &'a ExpectedIdentities,
     pub moment: Moment,
+    pub unclear_api: UnclearApi,
+}
+
+/// What a referrers API says that answers 400, 405, 501, a redirect or something foreign (product.md, "Verdict rules").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnclearApi {
+    /// It may hold evidence that cannot be seen: what is found elsewhere counts, nothing found is *unknown*.
+    MayHoldEvidence,
+    /// There is none, for `promote`: that writes to the fallback tag and reads back there.
+    IsNoApi,
 }
 
 /// How much is read.
@@ -101,6 +111,9 @@ impl Gathering<'_> {
         match self.registry.referrers(self.repository, &self.subject).await {
             Ok(ReferrersAnswer::Supported(list)) => self.read(list).await,
             Ok(ReferrersAnswer::Absent) => {}
+            Ok(ReferrersAnswer::Unclear { why }) if self.rules.unclear_api == UnclearApi::IsNoApi => {
+                tracing::debug!("the referrers API of {} is taken as absent: {why}", self.repository);
+            }
             Ok(ReferrersAnswer::Unclear { why }) => {
                 let message = format!("the referrers API of {} gave no usable answer: {why}", self.repository);
                 self.node.push_problem(Reason::new(ReasonCode::ReferrersUnclear, message));
@@ -203,7 +216,7 @@ impl Gathering<'_> {
                 None => Look::Failed(Reason::new(ReasonCode::Unreachable, error.to_string())),
             };
         }
-        let Rules { trust_root, expected, moment } = self.rules;
+        let Rules { trust_root, expected, moment, .. } = self.rules;
         let result = Unverified::from_bytes(&bytes)
             .and_then(|bundle| verify(&bundle, &self.subject, expected, trust_root, moment));
         Look::Outcome(AttestationOutcome::of(layer.digest.clone(), Format::BundleV03, result))

@@ -2,7 +2,7 @@
 //!
 //! A look that failed leaves no entry, or says so; whatever depends on it is undecided (I6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::{join_all, try_join_all};
@@ -27,22 +27,57 @@ pub struct Look<'a> {
     pub rules: Rules<'a>,
 }
 
+/// What a run knows about tags besides the list.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Written by this run and seen with this target since. Asked again only if a higher version appeared: whoever
+    /// moved it otherwise looks at the list after us, and sees our version.
+    pub confirmed: BTreeMap<Tag, Digest>,
+    /// Seen by this run; a list that does not name it lags behind.
+    pub seen: BTreeSet<Tag>,
+}
+
+impl Known {
+    /// The targets that are known, and the tags that need a look.
+    fn split(&self, tags: Vec<Tag>, list: &[Tag], higher: Vec<Tag>) -> (BTreeMap<Tag, Option<Digest>>, Vec<Tag>) {
+        let listed: BTreeSet<&Tag> = list.iter().collect();
+        let (mut targets, mut wanted) = (BTreeMap::new(), BTreeSet::new());
+        for tag in tags {
+            match self.confirmed.get(&tag) {
+                Some(digest) if higher.is_empty() => _ = targets.insert(tag, Some(digest.clone())),
+                Some(_) => _ = wanted.insert(tag),
+                None if listed.contains(&tag) || self.seen.contains(&tag) => _ = wanted.insert(tag),
+                None => _ = targets.insert(tag, None),
+            }
+        }
+        wanted.extend(higher);
+        (targets, wanted.into_iter().collect())
+    }
+}
+
 impl Look<'_> {
     /// Tag list and targets for a plan; records are read by [`Look::read_records`].
+    ///
+    /// A tag that a complete list does not name is absent: its write looks again anyway. This, and `known`, keep the
+    /// requests of a release within three per tag and three more.
     pub async fn facts(
         &self,
         candidate: &DigestReference,
         version: Option<Version>,
         allowed: &[AllowedTag],
+        known: &Known,
     ) -> PlanInput {
         let repository = &candidate.repository;
         let tags: Vec<Tag> = allowed.iter().map(|allowed| allowed.tag.clone()).collect();
-        let (list, mut targets) = tokio::join!(self.tag_list(repository), self.heads(repository, tags));
-        if let TagList::Complete(list) = &list {
-            let more = tags_to_examine(version.as_ref(), allowed, list);
-            let more = more.into_iter().filter(|tag| !targets.contains_key(tag)).collect();
-            targets.extend(self.heads(repository, more).await);
-        }
+        let list = self.tag_list(repository).await;
+        let (mut targets, wanted) = match &list {
+            TagList::Complete(list) => {
+                let higher = tags_to_examine(version.as_ref(), allowed, list);
+                known.split(tags, list, higher)
+            }
+            TagList::Unreadable { .. } => (BTreeMap::new(), tags),
+        };
+        targets.extend(self.heads(repository, wanted).await);
         PlanInput {
             repository: repository.clone(),
             digest: candidate.digest.clone(),

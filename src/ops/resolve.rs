@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::evidence::verdict::{NodeKind, Requirements, Verdict};
 use crate::oci::{Digest, DigestReference, Manifest, TagReference};
 use crate::ops::gather::{Depth, Rules};
-use crate::ops::look::Look;
+use crate::ops::look::{Known, Look};
 use crate::ops::tree;
 use crate::ops::verify::{fetch_root, gather_all, judge_nodes};
 use crate::policy::{Reason, ReasonCode};
@@ -31,6 +31,17 @@ pub struct Resolution {
 }
 
 impl Resolution {
+    fn nothing_known(reference: &TagReference) -> Self {
+        Self {
+            reference: reference.clone(),
+            digest: None,
+            verdict: Verdict::Unknown,
+            version: None,
+            promoted_at: None,
+            reasons: Vec::new(),
+        }
+    }
+
     fn refuse(mut self, verdict: Verdict, reason: Reason) -> Self {
         self.verdict = verdict;
         self.reasons.push(reason);
@@ -40,14 +51,7 @@ impl Resolution {
 
 /// Resolves `reference` and verifies what is behind it.
 pub async fn resolve(registry: &Arc<dyn Registry>, reference: &TagReference, rules: Rules<'_>) -> Resolution {
-    let mut resolution = Resolution {
-        reference: reference.clone(),
-        digest: None,
-        verdict: Verdict::Unknown,
-        version: None,
-        promoted_at: None,
-        reasons: Vec::new(),
-    };
+    let mut resolution = Resolution::nothing_known(reference);
     let repository = &reference.repository;
     let root = match fetch_root(registry.as_ref(), &reference.clone().into()).await {
         Ok(root) => root,
@@ -133,7 +137,8 @@ async fn highest(
     releases: DigestRecords,
 ) -> Resolution {
     let allowed = [AllowedTag { tag: resolution.reference.tag.clone(), class: TagClass::Channel(scope) }];
-    let mut input = look.facts(subject, Some(version.clone()), &allowed).await;
+    let known = Known { seen: [resolution.reference.tag.clone()].into(), ..Known::default() };
+    let mut input = look.facts(subject, Some(version.clone()), &allowed, &known).await;
     input.records.insert(subject.digest.clone(), releases);
     look.read_records(&mut input).await;
     let plan = plan_tags(&input);

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::oci::Digest;
 use crate::oci::digest::{Algorithm, Hasher};
 use crate::policy::engine::{self, Module};
-use crate::policy::input::InputError;
+use crate::policy::input::{InputError, Requirements, Settings};
 use crate::policy::{Decision, PolicyInput, Reason, ReasonCode};
 
 /// The built-in rules by topic; each module's package is `countersign.<topic>` and defines `deny` and `warn`.
@@ -111,9 +111,9 @@ impl PolicySet {
     ///
     /// # Errors
     /// Only if the settings cannot be written as JSON.
-    pub fn digest_under(&self, input: &PolicyInput) -> Result<Digest, PolicyError> {
-        let settings = serde_json::to_string(&input.settings).map_err(PolicyError::Encode)?;
-        let requirements = serde_json::to_string(&input.requirements).map_err(PolicyError::Encode)?;
+    pub fn digest_under(&self, settings: &Settings, requirements: &Requirements) -> Result<Digest, PolicyError> {
+        let settings = serde_json::to_string(settings).map_err(PolicyError::Encode)?;
+        let requirements = serde_json::to_string(requirements).map_err(PolicyError::Encode)?;
         let mut hasher = Hasher::new(Algorithm::Sha256);
         update(&mut hasher, &[&self.digest().to_string(), &settings, &requirements]);
         Ok(hasher.finish())

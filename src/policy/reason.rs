@@ -146,6 +146,8 @@ reason_codes! {
     ScanFailed = "scan-failed", "try again; nothing was decided";
     /// The identity token is missing, expired or refused.
     IdentityTokenRefused = "identity-token-refused", "get a fresh identity token: --identity-token-file";
+    /// A signal stopped the run.
+    Interrupted = "interrupted", "run the same command again: it finishes what was begun";
     /// Fulcio, Rekor or the timestamp authority could not be used.
     SigningFailed = "signing-failed", "try again; no tag was moved";
     // ── tags ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,8 +16,12 @@ mod compile_fail;
 mod evidence;
 /// Trees and layers of images, good and hostile.
 mod image;
+/// Evidence from a folder instead of a registry.
+mod offline;
 /// Rego unit tests of `policies/`, through the engine that decides.
 mod policies;
+/// The whole gate as CI sees it.
+mod promote;
 /// docs/reference/ against the program.
 mod reference;
 /// The registry client over real HTTP, against the sandbox and, on demand, real registries.
@@ -28,5 +32,7 @@ mod sbom;
 mod scanner;
 /// Keyless signing against the sandbox's Sigstore.
 mod signing;
+/// The shared language of the black-box tests.
+mod support;
 /// Evidence of a whole release, from bundles to `VerifiedEvidence`.
 mod tree;

@@ -1,7 +1,7 @@
 //! Step 7: moves tags, and nothing but what an [`Approval`] allows. Version tags in every repository first, then
 //! channels, `latest` last; each with a look before and after, because no registry offers compare-and-swap.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::oci::{Digest, DigestReference, RawManifest, Repository, Tag};
 use crate::ops::gather::lookup_failure;
+use crate::ops::look::Known;
 use crate::ops::promote::survey::Surveyed;
 use crate::ops::promote::{Gate, Promotion, State, Stop};
 use crate::policy::{Reason, ReasonCode};
@@ -27,9 +28,21 @@ const MAX_ROUNDS: usize = 10;
 /// What this run has done so far.
 #[derive(Default)]
 struct Progress {
-    written: BTreeSet<(Repository, Tag)>,
+    /// With the digest that was seen after the write.
+    written: BTreeMap<(Repository, Tag), Digest>,
     /// Channels that somebody else moved between our look and our write.
     contested: BTreeSet<(Repository, Tag)>,
+}
+
+impl Progress {
+    fn known(&self, repository: &Repository) -> Known {
+        let written = self.written.iter().filter(|((r, _), _)| r == repository);
+        let contested = self.contested.iter().filter(|(r, _)| r == repository);
+        Known {
+            confirmed: written.map(|((_, tag), digest)| (tag.clone(), digest.clone())).collect(),
+            seen: contested.map(|(_, tag)| tag.clone()).collect(),
+        }
+    }
 }
 
 /// How one tag ended.
@@ -90,8 +103,10 @@ impl Gate<'_> {
             let moves: Vec<TagMove> = approval.moves(phase).cloned().collect();
             self.write_phase(&moves, progress).await?;
         }
-        let touched = progress.written.union(&progress.contested);
-        let channels = touched.filter(|(_, tag)| is_channel(surveyed, tag)).cloned().collect();
+        let touched = progress.written.keys().chain(&progress.contested);
+        let mut channels: BTreeSet<_> = touched.filter(|(_, tag)| is_channel(surveyed, tag)).cloned().collect();
+        let left = surveyed.iter().flat_map(|s| &s.after.moves);
+        channels.extend(left.map(|line| (line.repository.clone(), line.tag.clone())));
         self.until_stable(approval, channels, progress).await
     }
 
@@ -119,7 +134,7 @@ impl Gate<'_> {
         for (line, moved) in join_all(each).await {
             match moved {
                 Ok(Moved::Written) => {
-                    progress.written.insert((line.repository.clone(), line.tag.clone()));
+                    progress.written.insert((line.repository.clone(), line.tag.clone()), line.to.clone());
                 }
                 Ok(Moved::InPlace) => {}
                 // A lost race for a channel is decided again, after the phases.
@@ -147,7 +162,8 @@ impl Gate<'_> {
         self.confirm(line, &now).await
     }
 
-    /// Looks until the tag shows what was written; the previous digest may be seen for a while.
+    /// Looks until the tag shows what was written. The previous digest may be seen for a while, and so may nothing:
+    /// distribution answers 404 while it replaces the link of a tag.
     async fn confirm(&self, line: &TagMove, before: &Option<Digest>) -> Result<Moved, Trouble> {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
@@ -156,12 +172,12 @@ impl Gate<'_> {
             if seen.as_ref() == Some(&line.to) {
                 return Ok(Moved::Written);
             }
-            if seen != *before {
+            if seen.is_some() && seen != *before {
                 return Ok(Moved::Lost { found: seen });
             }
             if started.elapsed() >= STALE_READ_PATIENCE {
                 let message = format!(
-                    "{}:{} was written but still shows the previous digest after {} s",
+                    "{}:{} was written but does not show it after {} s",
                     line.repository,
                     line.tag,
                     STALE_READ_PATIENCE.as_secs()
@@ -185,7 +201,7 @@ impl Gate<'_> {
             return Ok(());
         }
         for _ in 0..MAX_ROUNDS {
-            let after = self.look_again(&channels).await;
+            let after = self.look_again(&channels, progress).await;
             if let Some(reason) = after.conflicts.first() {
                 return Err(Trouble::Conflict(reason.clone()));
             }
@@ -201,7 +217,7 @@ impl Gate<'_> {
         Err(Trouble::Unknown(Reason::new(ReasonCode::TagMoved, message)))
     }
 
-    async fn look_again(&self, channels: &BTreeSet<(Repository, Tag)>) -> AfterList {
+    async fn look_again(&self, channels: &BTreeSet<(Repository, Tag)>, progress: &Progress) -> AfterList {
         let mut all = AfterList::default();
         for image in &self.request.images {
             let repository = &image.reference.repository;
@@ -210,7 +226,7 @@ impl Gate<'_> {
             if ours.is_empty() {
                 continue;
             }
-            let mut input = self.facts(image).await;
+            let mut input = self.facts(image, &progress.known(repository)).await;
             self.look().read_records(&mut input).await;
             let after = next_after_list(&input, &ours);
             all.moves.extend(after.moves);

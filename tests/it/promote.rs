@@ -1,0 +1,246 @@
+//! `promote` as CI sees it: releases, reruns, conflicts, and services that fail.
+
+use countersign_sandbox::image::samples::Sample;
+use countersign_sandbox::registry::{Fault, Options, Place, Switch, When};
+use countersign_sandbox::sigstore::{Effect, Service, When as Nth};
+use jiff::SignedDuration;
+
+use crate::support::evidence::attached;
+use crate::support::{APP, Gateway, digest, sample, vulnerable};
+
+const RELEASE_TAGS: [&str; 5] = ["1", "1.2", "1.2.3", "latest", "v1.2.3"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_gets_its_tags_after_its_evidence_versions_first_and_latest_last() {
+    for switches in [vec![], vec![Switch::ReferrersOff]] {
+        let fallback = !switches.is_empty();
+        let gateway = Gateway::with(&[APP], Options { switches, ..Options::default() }).await;
+        let candidate = gateway.build("1.2.3");
+        let run = gateway.promote(&candidate, "1.2.3").await.is("promoted", 0);
+        assert_eq!(gateway.tag_names(), RELEASE_TAGS);
+        assert!(gateway.tags().values().all(|d| d == digest(&candidate)), "{run}");
+        assert!(run.actions().values().all(|action| action == "create"), "{run}");
+
+        let kinds = attached(&gateway.registry, APP, digest(&candidate), fallback);
+        assert!(kinds.values().all(|count| *count == 1), "{kinds:#?}");
+        assert_eq!(kinds.len(), 3 + 2 * 4, "index: signature, VSA, record; images: signature, VSA, SBOM, report");
+
+        let puts: Vec<String> = gateway.tag_requests(APP).iter().filter(|r| r.method == "PUT").map(last_part).collect();
+        let position = |tag: &str| puts.iter().position(|put| put == tag).unwrap();
+        let versions = position("v1.2.3").max(position("1.2.3"));
+        let channels = position("1.2").min(position("1"));
+        assert!(versions < channels && position("1.2").max(position("1")) < position("latest"), "{puts:?}");
+        let log = gateway.registry.log();
+        let first_tag = log.iter().find(|r| r.method == "PUT" && last_part(r) == puts[0]).unwrap().number;
+        let evidence = log.iter().filter(|r| r.method == "PUT" && last_part(r).starts_with("sha256"));
+        assert!(evidence.map(|r| r.number).max().unwrap() < first_tag, "evidence was written after a tag");
+    }
+}
+
+fn last_part(request: &countersign_sandbox::registry::Request) -> String {
+    request.path().rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finished_release_run_again_is_unchanged_writes_nothing_and_scans_nothing() {
+    for switches in [vec![], vec![Switch::ReferrersOff]] {
+        let gateway = Gateway::with(&[APP], Options { switches, ..Options::default() }).await;
+        let candidate = gateway.release("1.2.3").await;
+        let (before, entries) = (gateway.registry.snapshot(), gateway.sigstore.rekor_size());
+        gateway.registry.clear_log();
+        let run = gateway.promote(&candidate, "1.2.3").await.is("unchanged", 0);
+        assert_eq!(run.json()["decision"], "allow");
+        assert!(run.actions().values().all(|action| action == "keep"), "{run}");
+        assert_eq!(gateway.writes(), Vec::<String>::new());
+        assert_eq!(gateway.registry.snapshot(), before);
+        assert_eq!(gateway.sigstore.rekor_size(), entries);
+        let layers: Vec<String> =
+            sample("1.2.3").images.iter().flat_map(|i| &i.layers).map(|l| l.digest.clone()).collect();
+        let read = gateway.registry.log().into_iter().find(|r| layers.contains(&last_part(r)));
+        assert!(read.is_none(), "a layer was read, as for a scan: {read:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_of_two_images_needs_both_and_tags_both() {
+    let gateway = Gateway::of(&[APP, "acme/agent"]).await;
+    let app = gateway.build("1.2.3");
+    let agent = gateway.push("acme/agent", &Sample::fixed().node().unwrap());
+    let before = gateway.registry.snapshot();
+    gateway.promote(&app, "1.2.3").await.exits(2).because("usage");
+    assert_eq!(gateway.registry.snapshot(), before);
+
+    let run = gateway.promote_with(&app, "1.2.3", &[&agent]).await.is("promoted", 0);
+    assert_eq!(run.json()["images"].as_array().unwrap().len(), 2);
+    for (name, candidate) in [(APP, &app), ("acme/agent", &agent)] {
+        let tags = gateway.tags_of(name);
+        assert_eq!(tags.keys().collect::<Vec<_>>(), RELEASE_TAGS);
+        assert!(tags.values().all(|d| d == digest(candidate)));
+    }
+    gateway.promote_with(&agent, "1.2.3", &[&app]).await.is("unchanged", 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_of_a_recorded_version_is_a_conflict() {
+    let gateway = Gateway::start().await;
+    gateway.release("1.2.3").await;
+    let rebuilt = gateway.push(APP, &sample("1.2.3-rebuilt"));
+    let before = gateway.registry.snapshot();
+    let run = gateway.promote(&rebuilt, "1.2.3").await.is("conflict", 8).because("version-recorded");
+    assert!(run.stdout.contains("--resume"), "{run}");
+    assert_eq!(gateway.registry.snapshot(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_of_somebody_else_is_a_conflict_until_adopted() {
+    for adopt in [&["--adopt", "1.2=1.2.0", "--adopt", "latest=1.2.0"][..], &["--adopt"]] {
+        let gateway = Gateway::start().await;
+        let labelled = Sample::fixed().labels("https://example.org/app", "0123abc", "1.2.0").debian().unwrap();
+        let foreign = gateway.push(APP, &labelled);
+        gateway.registry.set_tag(APP, "1.2", digest(&foreign));
+        gateway.registry.set_tag(APP, "latest", digest(&foreign));
+        let candidate = gateway.build("1.2.3");
+        let before = gateway.registry.snapshot();
+        gateway.promote(&candidate, "1.2.3").await.is("conflict", 8).because("foreign-target");
+        gateway.promote_with(&candidate, "1.2.3", &["--plan"]).await.is("conflict", 8).because("foreign-target");
+        assert_eq!(gateway.registry.snapshot(), before);
+        let run = gateway.promote_with(&candidate, "1.2.3", adopt).await.is("promoted", 0);
+        assert_eq!(run.actions()["1.2"], "move", "{run}");
+        assert!(gateway.tags().values().all(|d| d == digest(&candidate)), "{run}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_tag_that_already_has_our_digest_is_adopted_and_gets_its_evidence() {
+    let gateway = Gateway::start().await;
+    let candidate = gateway.build("1.2.3");
+    gateway.registry.set_tag(APP, "1.2.3", digest(&candidate));
+    let run = gateway.promote(&candidate, "1.2.3").await.is("promoted", 0);
+    assert_eq!(run.actions()["1.2.3"], "keep");
+    gateway.run(&["resolve", &gateway.tagged("1.2.3")]).await.verdict("verified", 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_token_is_not_authenticated_and_tags_nothing() {
+    let gateway = Gateway::start().await;
+    let candidate = gateway.build("1.2.3");
+    gateway.token(&gateway.sigstore.expired_token());
+    let run = gateway.promote(&candidate, "1.2.3").await.exits(6);
+    assert_eq!(run.codes(), ["identity-token-refused"], "{run}");
+    assert!(gateway.tags().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_down_tags_nothing_and_the_rerun_finishes() {
+    let each = [Service::Rekor, Service::Fulcio, Service::Tsa].map(|service| async move {
+        let gateway = Gateway::start().await;
+        let candidate = gateway.build("1.2.3");
+        gateway.sigstore.faults().add(service, Nth::Always, Effect::Status(503));
+        gateway
+            .promote_with(&candidate, "1.2.3", &["--timeout", "2s"])
+            .await
+            .is("unknown", 7)
+            .because("signing-failed");
+        assert!(gateway.tags().is_empty());
+        gateway.sigstore.faults().clear();
+        gateway.promote(&candidate, "1.2.3").await.is("promoted", 0);
+        let kinds = attached(&gateway.registry, APP, digest(&candidate), false);
+        assert!(kinds.values().all(|count| *count == 1), "{kinds:#?}");
+    });
+    futures_util::future::join_all(each).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deny_after_a_partial_release_says_so() {
+    let gateway = Gateway::start().await;
+    let candidate = gateway.push(APP, &vulnerable("1.2.3"));
+    gateway.configure(&[APP], "policy: { vulnerabilities: { deny: [] } }");
+    gateway.registry.faults().add(
+        When::method("PUT").matching("/manifests/latest$"),
+        Place::Before,
+        Fault::Status(403),
+    );
+    gateway.promote(&candidate, "1.2.3").await.is("incomplete", 7);
+    assert!(gateway.tags().contains_key("1.2.3") && !gateway.tags().contains_key("latest"));
+
+    gateway.registry.faults().clear();
+    gateway.configure(&[APP], "");
+    let before = gateway.registry.snapshot();
+    let run = gateway.promote(&candidate, "1.2.3").await.is("denied", 3);
+    let run = run.because("denied-after-partial-release").because("vulnerability-denied");
+    assert!(run.stdout.contains("countersign withdraw"), "{run}");
+    assert_eq!(gateway.registry.snapshot(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_database_is_denied() {
+    let gateway = Gateway::start().await;
+    let candidate = gateway.build("1.2.3");
+    gateway.database(SignedDuration::from_hours(48));
+    gateway.promote(&candidate, "1.2.3").await.is("denied", 3).because("database-too-old");
+    assert!(gateway.tags().is_empty() && gateway.sigstore.rekor_size() == 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_cost_at_most_three_requests_each_and_three_more() {
+    let gateway = Gateway::start().await;
+    gateway.release("1.2.3").await;
+    let requests = gateway.tag_requests(APP);
+    let shown: Vec<String> = requests.iter().map(ToString::to_string).collect();
+    assert!(requests.len() <= 3 * RELEASE_TAGS.len() + 3, "{} requests:\n{}", shown.len(), shown.join("\n"));
+
+    // Channels that exist already have to be looked at for the plan, too.
+    gateway.registry.clear_log();
+    gateway.release("1.2.4").await;
+    let requests = gateway.tag_requests(APP);
+    let shown: Vec<String> = requests.iter().map(ToString::to_string).collect();
+    assert!(requests.len() <= 3 * RELEASE_TAGS.len() + 3 + 3, "{} requests:\n{}", shown.len(), shown.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_shows_its_old_digest_for_a_moment_is_waited_for() {
+    let gateway =
+        Gateway::with(&[APP], Options { switches: vec![Switch::StaleTagReads(2)], ..Options::default() }).await;
+    gateway.release("1.2.2").await;
+    let candidate = gateway.release("1.2.3").await;
+    assert_eq!(gateway.tags()["latest"], digest(&candidate));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_tag_taken_between_look_and_write_stops_before_any_channel() {
+    let gateway = Gateway::start().await;
+    let candidate = gateway.build("1.2.3");
+    let other = gateway.push(APP, &sample("other"));
+    // Held after the look-up of the plan; then somebody takes the tag.
+    let mut stop =
+        gateway.registry.faults().stop(When::method("POST").matching("/blobs/uploads/").first(1), Place::Before);
+    let running = tokio::spawn(gateway.command(&["promote", &candidate, "--version", "1.2.3"]).output());
+    stop.wait_for_stop().await.unwrap();
+    gateway.registry.set_tag(APP, "1.2.3", digest(&other));
+    stop.release();
+    let run = crate::support::Run::of(running.await.unwrap().unwrap());
+    run.is("conflict", 8).because("tag-taken");
+    assert_eq!(gateway.tags()["1.2.3"], digest(&other));
+    for channel in ["1", "1.2", "latest"] {
+        assert!(!gateway.tags().contains_key(channel), "{channel} was written");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_somebody_else_writes_right_after_us_is_a_conflict() {
+    let gateway = Gateway::start().await;
+    let candidate = gateway.build("1.2.3");
+    let other = gateway.push(APP, &sample("other"));
+    let put = When::method("PUT").matching("/manifests/1.2.3$");
+    let mut stop = gateway.registry.faults().stop(put.first(1), Place::After);
+    let running = tokio::spawn(gateway.command(&["promote", &candidate, "--version", "1.2.3"]).output());
+    stop.wait_for_stop().await.unwrap();
+    gateway.registry.set_tag(APP, "1.2.3", digest(&other));
+    gateway.registry.faults().add(When::method("PUT").matching("/manifests/1.2.3$"), Place::Before, Fault::Status(403));
+    stop.release();
+    let run = crate::support::Run::of(running.await.unwrap().unwrap());
+    assert_ne!(run.code, 0, "{run}");
+    for channel in ["1", "1.2", "latest"] {
+        assert!(!gateway.tags().contains_key(channel), "{channel} was written: {run}");
+    }
+}
