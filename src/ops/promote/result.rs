@@ -116,6 +116,10 @@ impl Promotion {
     pub(super) fn save(&mut self, name: String, bytes: Vec<u8>) {
         let safe: String =
             name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
-        self.evidence.push(EvidenceFile { name: safe, bytes });
+        // `a/b` and `a-b` are different repositories and would be one file.
+        let taken = |name: &str| self.evidence.iter().any(|file| file.name == name);
+        let again = (2_usize..).map(|n| format!("{n}-{safe}"));
+        let name = std::iter::once(safe.clone()).chain(again).find(|name| !taken(name)).unwrap_or(safe.clone());
+        self.evidence.push(EvidenceFile { name, bytes });
     }
 }

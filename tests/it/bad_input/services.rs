@@ -220,3 +220,14 @@ async fn evidence_is_saved_on_deny_and_two_images_do_not_collide() {
     assert!(names.iter().any(|name| name.ends_with("decision.json")), "{names:?}");
     bed.nothing_written();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repositories_whose_names_differ_only_in_a_slash_have_evidence_of_their_own() {
+    let bed = Bed::start().await;
+    let (one, other) = (bed.push("acme/app", &sample("1")), bed.push("acme-app", &sample("2")));
+    let run = bed.promote(&one, &[&other, "--plan", "--evidence-dir", "evidence"]).await;
+    assert_eq!(run.code, 0, "{run}");
+    let names: Vec<_> = fs::read_dir(bed.path("evidence")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let count = |end: &str| names.iter().filter(|name| name.to_string_lossy().ends_with(end)).count();
+    assert_eq!((count(".cdx.json"), count(".scan.json"), count("input.json")), (4, 4, 2), "{names:?}");
+}
