@@ -32,7 +32,8 @@ pub(crate) async fn run(shared: &Shared, args: &ResolveArgs) -> Result<Outcome, 
     let expected = wiring::expected(&app, args.identity.expected()?)?;
     let trust_root = app.trust_root()?;
     let registry = app.registry()?;
-    let rules = Rules { trust_root: &trust_root, expected: &expected, moment: Moment::now(App::clock()()) };
+    let moment = Moment::now(App::clock()());
+    let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_is_absent: false };
     let resolutions = join_all(args.references.iter().map(|r| resolve(&registry, r, rules))).await;
     let exit = Exit::worst(resolutions.iter().map(|r| wiring::exit_of(r.verdict, &r.reasons)));
     let text = resolutions.iter().map(text).collect();

@@ -56,7 +56,7 @@ pub(crate) async fn run(shared: &Shared, args: &VerifyArgs) -> Result<Outcome, F
     let trust_root = app.trust_root()?;
     let registry = app.registry()?;
     let moment = Moment { now: App::clock()(), at: args.at };
-    let rules = Rules { trust_root: &trust_root, expected: &expected, moment };
+    let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_is_absent: false };
     let required = requirements(&app, args)?;
     let depth = if args.all { Depth::Everything } else { Depth::Enough };
     let each = args.references.iter().map(|reference| verify(registry.as_ref(), reference, rules, &required, depth));

@@ -29,6 +29,9 @@ pub struct Rules<'a> {
     pub trust_root: &'a TrustRoot,
     pub expected: &'a ExpectedIdentities,
     pub moment: Moment,
+    /// `promote` writes to the fallback tag where the referrers API gives no usable answer, so that tag decides for it.
+    /// For everybody else finding nothing is *unknown* then.
+    pub unclear_is_absent: bool,
 }
 
 /// How much is read.
@@ -101,6 +104,7 @@ impl Gathering<'_> {
         match self.registry.referrers(self.repository, &self.subject).await {
             Ok(ReferrersAnswer::Supported(list)) => self.read(list).await,
             Ok(ReferrersAnswer::Absent) => {}
+            Ok(ReferrersAnswer::Unclear { .. }) if self.rules.unclear_is_absent => {}
             Ok(ReferrersAnswer::Unclear { why }) => {
                 let message = format!("the referrers API of {} gave no usable answer: {why}", self.repository);
                 self.node.push_problem(Reason::new(ReasonCode::ReferrersUnclear, message));
@@ -186,7 +190,9 @@ impl Gathering<'_> {
     async fn bundle(&self, layer: &Descriptor) -> Look {
         if layer.size > MAX_BUNDLE_BYTES {
             let message = format!("the bundle has {} bytes, at most {MAX_BUNDLE_BYTES} are read", layer.size);
-            return refused(&layer.digest, Refusal::new(ReasonCode::BundleTooLarge, message));
+            // A limit, so nobody knows what it says. Not a problem of the node: nothing that we write is this large.
+            let reason = Reason::new(ReasonCode::BundleTooLarge, message);
+            return Look::Outcome(AttestationOutcome::unread(layer.digest.clone(), Format::BundleV03, reason));
         }
         let mut stream = match self.registry.blob(self.repository, layer).await {
             Ok(Some(stream)) => stream,
@@ -203,7 +209,7 @@ impl Gathering<'_> {
                 None => Look::Failed(Reason::new(ReasonCode::Unreachable, error.to_string())),
             };
         }
-        let Rules { trust_root, expected, moment } = self.rules;
+        let Rules { trust_root, expected, moment, .. } = self.rules;
         let result = Unverified::from_bytes(&bytes)
             .and_then(|bundle| verify(&bundle, &self.subject, expected, trust_root, moment));
         Look::Outcome(AttestationOutcome::of(layer.digest.clone(), Format::BundleV03, result))

@@ -110,7 +110,7 @@ impl Gate<'_> {
     }
 
     pub(in crate::ops::promote) fn look(&self) -> Look<'_> {
-        Look { registry: &self.ports.registry, rules: self.rules() }
+        Look { registry: &self.ports.registry, rules: self.rules(), failures: &self.failures }
     }
 
     pub(in crate::ops::promote) fn rules(&self) -> Rules<'_> {
@@ -118,6 +118,7 @@ impl Gate<'_> {
             trust_root: &self.request.trust_root,
             expected: &self.request.identities,
             moment: Moment::now((self.request.clock)()),
+            unclear_is_absent: true,
         }
     }
 }
