@@ -90,6 +90,36 @@ async fn a_release_of_two_images_needs_both_and_tags_both() {
     gateway.promote_with(&agent, "1.2.3", &[&app]).await.is("unchanged", 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_taken_by_somebody_between_look_and_write_is_a_conflict_and_stays() {
+    let gateway = Gateway::start().await;
+    let candidate = gateway.build("1.2.3");
+    let other = gateway.push(APP, &sample("other"));
+    // The tag list knows of no `latest`, so this is the look right before its write.
+    let look = When::method("HEAD").matching("/manifests/latest$");
+    let mut stop = gateway.registry.faults().stop(look.first(1), Place::Before);
+    let running = tokio::spawn(gateway.command(&["promote", &candidate, "--version", "1.2.3"]).output());
+    stop.wait_for_stop().await.unwrap();
+    gateway.registry.set_tag(APP, "latest", digest(&other));
+    stop.release();
+    crate::support::Run::of(running.await.unwrap().unwrap()).is("conflict", 8).because("tag-moved");
+    assert_eq!(gateway.tags()["latest"], digest(&other));
+    gateway.promote(&candidate, "1.2.3").await.is("conflict", 8).because("foreign-target");
+    gateway.promote_with(&candidate, "1.2.3", &["--adopt", "latest=1.0.0"]).await.is("promoted", 0);
+    assert_eq!(gateway.tags()["latest"], digest(&candidate));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_is_gone_for_a_moment_after_its_write_is_waited_for() {
+    let gateway = Gateway::start().await;
+    gateway.release("1.2.2").await;
+    // Looks at `latest`: for the plan, before the write, after the write.
+    let look = When::method("HEAD").matching("/manifests/latest$");
+    gateway.registry.faults().add(look.nth(3), Place::Before, Fault::Status(404));
+    let candidate = gateway.release("1.2.3").await;
+    assert_eq!(gateway.tags()["latest"], digest(&candidate));
+}
+
 /// Blobs that were read since the log was cleared, other than bundles.
 fn layers_read(gateway: &Gateway, image: &countersign_sandbox::image::Index) -> usize {
     let layers: Vec<&String> = image.images.iter().flat_map(|i| &i.layers).map(|l| &l.digest).collect();
@@ -141,7 +171,7 @@ async fn bad_input_is_one_coded_error_and_nothing_is_written() {
     let tag = gateway.tagged("build-7");
     let other = gateway.reference("acme/other", digest(&candidate));
     for (what, arguments, part) in [
-        ("a tag", vec!["promote", &tag], "digest"),
+        ("a tag", vec!["promote", &tag], "is a tag"),
         ("a repository that is not configured", vec!["promote", &other], "not configured"),
         ("no candidate", vec!["promote"], ""),
         ("a build number", vec!["promote", &candidate, "--version", "1.2.3+7"], "+"),
@@ -157,7 +187,7 @@ async fn bad_input_is_one_coded_error_and_nothing_is_written() {
     for (more, part) in [("polcy: {}", "policy"), ("policy: { vulnerabilities: { dney: [] } }", "deny")] {
         gateway.configure(&[APP], more);
         let run = gateway.promote(&candidate, "1.2.3").await.exits(2);
-        assert!(run.stdout.contains(&format!("{part}")), "names the nearest key: {run}");
+        assert!(run.stdout.contains(part), "names the nearest key: {run}");
     }
     gateway.configure(&[APP], "");
     let text = std::fs::read_to_string(gateway.path("countersign.yaml")).unwrap();
