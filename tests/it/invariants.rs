@@ -49,7 +49,15 @@ async fn i2_nothing_is_written_before_the_decision_nor_after_a_deny() {
     let gateway = Gateway::start().await;
     let (bad, good) = (gateway.push(APP, &vulnerable("1.2.3")), gateway.build("1.2.3"));
     let before = gateway.registry.snapshot();
-    gateway.promote(&bad, "1.2.3").await.is("denied", 3).because("vulnerability-denied");
+    let saved = ["--evidence-dir", "evidence"];
+    gateway.promote_with(&bad, "1.2.3", &saved).await.is("denied", 3).because("vulnerability-denied");
+    let names: Vec<String> = fs::read_dir(gateway.path("evidence"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    for kind in ["policy-input", "decision"] {
+        assert!(names.iter().any(|name| name.contains(kind)), "{names:?}");
+    }
     gateway.promote_with(&bad, "1.2.3", &["--plan"]).await.is("denied", 3).because("vulnerability-denied");
     let plan = gateway.promote_with(&good, "1.2.3", &["--plan"]).await.is("planned", 0);
     assert!(plan.actions().values().all(|action| action == "create"), "{plan}");

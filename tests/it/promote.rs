@@ -172,7 +172,7 @@ async fn bad_input_is_one_coded_error_and_nothing_is_written() {
     let other = gateway.reference("acme/other", digest(&candidate));
     for (what, arguments, part) in [
         ("a tag", vec!["promote", &tag], "is a tag"),
-        ("a repository that is not configured", vec!["promote", &other], "not configured"),
+        ("a repository that is not configured", vec!["promote", &candidate, &other], "not configured"),
         ("no candidate", vec!["promote"], ""),
         ("a build number", vec!["promote", &candidate, "--version", "1.2.3+7"], "+"),
         ("a ref that contradicts", vec!["promote", &candidate, "--git-ref", "refs/tags/v1.2.4"], "1.2.4"),
