@@ -12,8 +12,8 @@ use crate::config::{Config, DEFAULT_PATHS, MAX_CONFIG_BYTES};
 use crate::evidence::TrustRoot;
 use crate::ops::promote::{FreshRegistry, Stop};
 use crate::policy::PolicySet;
-use crate::registry::Registry;
 use crate::registry::http::{CredentialOptions, ExplicitToken, HttpOptions, HttpRegistry};
+use crate::registry::{Registry, StopSignal};
 use crate::scanner::{AcceptedBinary, DEFAULT_REQUIRED, DEFAULT_TIMEOUT, Trivy, TrivyOptions};
 use crate::sigstore::{Clock, Instance, KeylessSigner, Services, TokenSource, load_trust_root};
 
@@ -58,13 +58,15 @@ pub struct App {
     pub config_path: Option<PathBuf>,
     pub environment: Environment,
     wiring: Wiring,
+    /// Shared by every registry client of this run.
+    pub stop: StopSignal,
 }
 
 impl App {
     /// Reads the configuration and the environment.
     pub fn new(wiring: Wiring) -> Result<Self, WiringError> {
         let (config, config_path) = load_config(wiring.config.as_deref())?;
-        Ok(Self { config, config_path, environment: Environment::read(), wiring })
+        Ok(Self { config, config_path, environment: Environment::read(), wiring, stop: StopSignal::default() })
     }
 
     /// The clock of the whole run.
@@ -88,6 +90,7 @@ impl App {
                 github_token: self.environment.github_token.clone(),
             },
             plain_http: [self.wiring.plain_http.clone(), self.config.tools.plain_http.clone()].concat(),
+            stop: self.stop.clone(),
             ..HttpOptions::default()
         };
         if let Some(timeout) = self.wiring.timeout {

@@ -28,7 +28,7 @@ def referrers(host, repository, digest):
     try:
         return json.loads(get(host, f"{repository}/referrers/{digest}", INDEX))
     except urllib.error.HTTPError as refused:
-        if refused.code != 404:
+        if refused.code not in (404, 405):
             raise
     return json.loads(get(host, f"{repository}/manifests/{digest.replace(':', '-')}", INDEX))
 

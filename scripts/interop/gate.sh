@@ -190,8 +190,10 @@ evidence_is_right() { # NAME REPOSITORY: against dpkg's database, and against Tr
   done
 }
 
-findings() { # FILE: `CVE package version`, from a Trivy report wherever it stands in the document
-  jq -r '[.. | objects | select(has("VulnerabilityID") and has("PkgName"))] | map("\(.VulnerabilityID) \(.PkgName) \(.InstalledVersion)") | unique[]' "$1" 2>/dev/null
+findings() { # FILE: `CVE package version`, from a Trivy report or from the predicate that countersign attests
+  jq -r '[.. | objects
+    | (select(has("VulnerabilityID") and has("PkgName")) | "\(.VulnerabilityID) \(.PkgName) \(.InstalledVersion)"),
+      (select(has("id") and has("installed") and has("severity")) | "\(.id) \(.package) \(.installed)")] | unique[]' "$1" 2>/dev/null
 }
 
 rerun_is_quiet() { # NAME CONFIG
@@ -221,14 +223,13 @@ mark_log() { log_start=$(if [ -n "$access_log" ]; then wc -l <"$access_log"; els
 
 requests() { sleep 0.2; tail -n "+$((log_start + 1))" "$access_log" | grep -E '"(GET|HEAD|PUT|POST|PATCH|DELETE) /v2/'; }
 
-count_requests() { # NAME REPOSITORY: 3N+3 requests for N tags is the budget of the last step
+count_requests() { # NAME REPOSITORY
   [ -n "$access_log" ] || return 0
-  local path=/v2/${2#*/} all tag_requests
-  all=$(requests | wc -l)
-  # Planning reads each tag once more; HEAD, PUT, HEAD per tag and the tag lists belong to moving them.
-  tag_requests=$(requests | grep -cE "$path/(manifests/(v?[0-9][0-9.]*|latest)|tags/list)[ ?]")
-  echo "          $all requests in all, $tag_requests of them about tags"
-  at_most "$1: requests about the five tags" $((3 * 5 + 3 + 5)) "$tag_requests"
+  local tags="/v2/${2#*/}/(manifests/(v?[0-9][0-9.]*|latest)|tags/list)[ ?]" about
+  requests >"$work/requests"
+  about=$(grep -cE "$tags" "$work/requests")
+  echo "          $(wc -l <"$work/requests") requests in all, $about about tags"
+  at_most "$1: requests about the five tags" $((3 * 5 + 3 + 9)) "$about"
 }
 
 accepts_cosigns_work() { # NAME HOST: what cosign signed and attested, countersign verifies; what it did not, countersign refuses

@@ -67,12 +67,20 @@ access_log=$work/registries/log/docker-registry.log
 gate_against docker-registry "$REGISTRY_DOCKER" "$work/registries/data/docker"
 accepts_cosigns_work docker-registry "$REGISTRY_DOCKER"
 sigstore_python_accepts docker-registry "$REGISTRY_DOCKER/example-org/app"
+# shellcheck source=scripts/interop/killed.sh
+. "$here/killed.sh"
+echo "== docker-registry, SIGKILL"
+killed_at_every_tenth_request "$REGISTRY_DOCKER"
 
 as_person
 access_log=
 gate_against olareg "$REGISTRY_OLAREG" "$work/registries/data/olareg"
 accepts_cosigns_work olareg "$REGISTRY_OLAREG"
 sigstore_python_accepts olareg "$REGISTRY_OLAREG/example-org/app"
+
+# shellcheck source=scripts/interop/without_api.sh
+. "$here/without_api.sh"
+gate_where_the_api_is_refused olareg-without-api "$REGISTRY_OLAREG_WITHOUT_API" "$work/registries/data/olareg-without-api"
 
 # shellcheck source=scripts/interop/sandbox.sh
 . "$here/sandbox.sh"

@@ -18,6 +18,18 @@ pub(crate) struct InspectArgs {
     reference: Reference,
 }
 
+pub(crate) fn blank(args: &InspectArgs) -> (&'static str, Value) {
+    let fields = json!({
+        "reference": args.reference.to_string(),
+        "repository": args.reference.repository().to_string(),
+        "digest": null,
+        "nodes": [],
+        "tags": [],
+        "notes": [],
+    });
+    ("Inspection", fields)
+}
+
 pub(crate) async fn run(shared: &Shared, args: &InspectArgs) -> Result<Outcome, Failure> {
     let opened = source::open(shared, &args.reference.to_string()).await?;
     let inspection = inspect(&opened.app.registry()?, &args.reference, &opened.root).await?;

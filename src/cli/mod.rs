@@ -1,7 +1,7 @@
 //! The command line: one file per command, dispatch here, and nothing of the work itself.
 //!
-//! Data goes to stdout, everything else to stderr. A command ends as an [`Outcome`] (its document, its text and an exit
-//! code) or as a [`Failure`]; both are printed in one place, [`output`].
+//! Data goes to stdout, everything else to stderr. A command ends as an `Outcome` (its document, its text and an exit
+//! code) or as a [`Failure`]; both are printed in one place, `output`.
 
 pub mod exit;
 pub mod failure;
@@ -25,12 +25,12 @@ mod verify;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
-use crate::cli::output::Outcome;
+use crate::cli::output::{Blank, Outcome};
 
 /// Supply-chain verification and promotion gateway for container images.
 ///
@@ -66,13 +66,40 @@ enum Command {
 
 /// Runs the command line and says how the process ends.
 pub async fn run(arguments: Vec<OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return output::usage_error(&error, &arguments),
     };
+    cli.shared.color.choose();
     crate::telemetry::init(cli.shared.verbose, cli.shared.quiet);
     let result = dispatch(&cli).await;
-    output::print(&cli.shared, result)
+    output::print(&cli.shared.output, &blank(&cli.command), result)
+}
+
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches_from(arguments)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    if let Some((_, given)) = matches.subcommand() {
+        cli.shared
+            .choose_sigstore(|option| given.value_source(option))
+            .map_err(|message| Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message))?;
+    }
+    Ok(cli)
+}
+
+/// What each command prints where it could not do its job.
+fn blank(command: &Command) -> Blank {
+    let (kind, fields) = match command {
+        Command::Promote(args) => promote::blank(args),
+        Command::Verify(args) => verify::blank(args),
+        Command::Resolve(args) => resolve::blank(args),
+        Command::Inspect(args) => inspect::blank(args),
+        Command::Sbom(args) => sbom::blank(args),
+        Command::Scan(args) => scan::blank(args),
+        Command::Push(args) => push::blank(args),
+        Command::Doctor(_) => ("Doctor", serde_json::json!({ "checks": [] })),
+    };
+    Blank { kind, fields }
 }
 
 async fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
@@ -90,8 +117,6 @@ async fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::parser::ValueSource;
 use clap::{Args, ValueEnum};
 
 use crate::policy::age::Age;
@@ -36,7 +37,7 @@ pub struct Shared {
     pub timeout: Option<Timeout>,
 
     /// Sigstore instance: public-good, github or staging
-    #[arg(long, global = true, value_name = "INSTANCE", env = "COUNTERSIGN_SIGSTORE", conflicts_with = "trust_root")]
+    #[arg(long, global = true, value_name = "INSTANCE", env = "COUNTERSIGN_SIGSTORE")]
     pub sigstore: Option<String>,
 
     /// Sigstore `trusted_root.json` of any other instance
@@ -81,6 +82,34 @@ pub enum Color {
     Auto,
     Always,
     Never,
+}
+
+impl Color {
+    /// From here on, for everything that is printed.
+    pub fn choose(self) {
+        match self {
+            Self::Auto => {}
+            Self::Always => anstream::ColorChoice::AlwaysAnsi.write_global(),
+            Self::Never => anstream::ColorChoice::Never.write_global(),
+        }
+    }
+}
+
+impl Shared {
+    /// An instance is named, or given by its files, not both. What a flag says replaces what the environment says.
+    pub(crate) fn choose_sigstore(&mut self, source: impl Fn(&str) -> Option<ValueSource>) -> Result<(), String> {
+        let (Some(named), Some(file)) = (source("sigstore"), source("trust_root").max(source("signing_config"))) else {
+            return Ok(());
+        };
+        match (named, file) {
+            (ValueSource::CommandLine, ValueSource::EnvVariable) => {
+                (self.trust_root, self.signing_config) = (None, None)
+            }
+            (ValueSource::EnvVariable, ValueSource::CommandLine) => self.sigstore = None,
+            _ => return Err("--sigstore cannot be used with --trust-root or --signing-config".to_owned()),
+        }
+        Ok(())
+    }
 }
 
 /// A whole number of seconds, minutes or hours: `60s`, `5m`, `1h`.

@@ -20,8 +20,10 @@ use crate::identity::ExpectedIdentity;
 use crate::oci::{DigestReference, Repository, Tag};
 use crate::ops::promote::{Adopt, CandidateImage, Ports, Promotion, Request, State, Stop, promote};
 use crate::policy::input::{Requirements, Settings};
+use crate::policy::{Reason, ReasonCode};
 use crate::promotion::record::GitSource;
 use crate::promotion::{Candidate, TagMove, Version};
+use crate::registry::StopSignal;
 use crate::sigstore::WorkloadToken;
 use crate::tags::{Build, GitContext, Target};
 
@@ -53,6 +55,11 @@ pub(crate) struct PromoteArgs {
     evidence_dir: Option<PathBuf>,
 }
 
+pub(crate) fn blank(args: &PromoteArgs) -> (&'static str, Value) {
+    let version = args.version.as_ref().map(ToString::to_string);
+    ("Promotion", json!({ "version": version, "decision": "undecided", "state": "unknown", "images": [] }))
+}
+
 pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, Failure> {
     let references = candidates::read(&args.candidates, args.digests.as_deref())?;
     let repositories: Vec<&Repository> = references.iter().map(|r| &r.repository).collect();
@@ -81,9 +88,8 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
         policy: app.policy()?,
         settings: settings(shared, &app.config),
         adopt: adopt(&args.adopt)?,
-        branches: BTreeMap::new(),
         plan_only: args.plan,
-        run: String::new(),
+        run: app.environment.run_url.clone().unwrap_or_default(),
         clock: App::clock(),
     };
     let ports = Ports {
@@ -91,33 +97,42 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
         fresh: app.fresh(),
         signer: Arc::new(signer),
         scanner: Arc::new(scanner),
+        history: Arc::new(git::Checkout),
         reporter: progress::reporter(shared),
     };
-    let outcome = with_signals(promote(&ports, &request)).await?;
-    let promotion = outcome.map_err(|stop| match stop {
+    let outcome = with_signals(&app.stop, promote(&ports, &request)).await?;
+    let mut promotion = outcome.map_err(|stop| match stop {
         Stop::Setup { code: "internal", message, help } => Failure::new(Exit::Internal, "internal", message).help(help),
         Stop::Setup { code, message, help } => Failure::new(Exit::Usage, code, message).help(help),
         Stop::Result(_) => Failure::new(Exit::Internal, "internal", "a promotion ended without a result"),
     })?;
+    if app.stop.is_requested() && matches!(promotion.state, State::Unknown | State::Incomplete) {
+        promotion.reasons.push(Reason::new(ReasonCode::Interrupted, "a signal stopped this run"));
+    }
     if let Some(folder) = &args.evidence_dir {
         save(folder, &promotion)?;
     }
     Ok(Outcome { exit: exit(&promotion), document: promotion_document(&promotion)?, text: text(&promotion) })
 }
 
-/// SIGINT and SIGTERM end the run after what is in flight; the same command resumes it.
-async fn with_signals<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+/// The first SIGINT or SIGTERM lets the requests in flight end and begins no further one, so that the run stops by
+/// itself and says what stands; the second ends it at once.
+async fn with_signals<T>(stop: &StopSignal, work: impl Future<Output = T>) -> Result<T, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let handler = |kind| signal(kind).map_err(|e| Failure::new(Exit::Internal, "signals", e.to_string()));
     let (mut interrupt, mut terminate) = (handler(SignalKind::interrupt())?, handler(SignalKind::terminate())?);
-    let interrupted = || {
-        Failure::new(Exit::Unknown, "interrupted", "interrupted; what was written so far stands, and is safe")
-            .help("run the same command again: it finishes what was begun")
-    };
-    tokio::select! {
-        done = work => Ok(done),
-        _ = interrupt.recv() => Err(interrupted()),
-        _ = terminate.recv() => Err(interrupted()),
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return Ok(done),
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if stop.is_requested() {
+            return Err(Failure::new(Exit::Unknown, "interrupted", "stopped at once; what was written so far stands")
+                .help(ReasonCode::Interrupted.help()));
+        }
+        stop.request();
     }
 }
 

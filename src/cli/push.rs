@@ -22,6 +22,10 @@ pub(crate) struct PushArgs {
     repository: Repository,
 }
 
+pub(crate) fn blank(args: &PushArgs) -> (&'static str, serde_json::Value) {
+    ("Push", json!({ "repository": args.repository.to_string(), "digest": null, "reference": null }))
+}
+
 pub(crate) async fn run(shared: &Shared, args: &PushArgs) -> Result<Outcome, Failure> {
     if !std::path::Path::new(&args.layout).exists() {
         return Err(Failure::new(Exit::NotFound, "not-found", format!("{} does not exist", args.layout))

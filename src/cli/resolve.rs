@@ -10,11 +10,12 @@ use crate::cli::failure::Failure;
 use crate::cli::identity_args::IdentityArgs;
 use crate::cli::options::Shared;
 use crate::cli::output::{Outcome, document, list, tree};
+use crate::cli::verify::DEFAULT_TIMEOUT;
 use crate::cli::wiring;
 use crate::evidence::Moment;
 use crate::evidence::verdict::Verdict;
 use crate::oci::{Repository, TagReference};
-use crate::ops::gather::Rules;
+use crate::ops::gather::{Rules, UnclearApi};
 use crate::ops::resolve::{Resolution, resolve};
 
 #[derive(Debug, Args)]
@@ -26,15 +27,28 @@ pub(crate) struct ResolveArgs {
     identity: IdentityArgs,
 }
 
+pub(crate) fn blank(args: &ResolveArgs) -> (&'static str, Value) {
+    let reference = args.references.first().map(ToString::to_string);
+    let fields = json!({
+        "reference": reference, "digest": null, "pin": null, "verdict": "unknown", "version": null, "promotedAt": null,
+    });
+    ("Resolution", fields)
+}
+
 pub(crate) async fn run(shared: &Shared, args: &ResolveArgs) -> Result<Outcome, Failure> {
     let repositories: Vec<&Repository> = args.references.iter().map(|r| &r.repository).collect();
     let app = wiring::app(shared, &repositories)?;
     let expected = wiring::expected(&app, args.identity.expected()?)?;
     let trust_root = app.trust_root()?;
     let registry = app.registry()?;
-    let moment = Moment::now(App::clock()());
-    let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_is_absent: false };
-    let resolutions = join_all(args.references.iter().map(|r| resolve(&registry, r, rules))).await;
+    let (moment, unclear_api) = (Moment::now(App::clock()()), UnclearApi::MayHoldEvidence);
+    let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_api };
+    let limit = shared.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0);
+    let each = args.references.iter().map(|reference| {
+        let work = tokio::time::timeout(limit, resolve(&registry, reference, rules));
+        async move { work.await.unwrap_or_else(|_| Resolution::timed_out(reference, limit)) }
+    });
+    let resolutions = join_all(each).await;
     let exit = Exit::worst(resolutions.iter().map(|r| wiring::exit_of(r.verdict, &r.reasons)));
     let text = resolutions.iter().map(text).collect();
     let items = resolutions.iter().map(resolution_document).collect::<Result<Vec<_>, _>>()?;

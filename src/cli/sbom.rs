@@ -30,6 +30,11 @@ pub(crate) struct SbomArgs {
     no_cache: bool,
 }
 
+/// The SBOM itself has no `kind`; where there is none, this says so.
+pub(crate) fn blank(args: &SbomArgs) -> (&'static str, serde_json::Value) {
+    ("Sbom", serde_json::json!({ "subject": args.subject }))
+}
+
 pub(crate) async fn run(shared: &Shared, args: &SbomArgs) -> Result<Outcome, Failure> {
     let opened = source::open(shared, &args.subject).await?;
     let images = opened.images(args.platform.as_ref()).await?;

@@ -43,6 +43,17 @@ struct Subject {
     anomalies: Vec<Anomaly>,
 }
 
+pub(crate) fn blank(args: &ScanArgs) -> (&'static str, Value) {
+    let fields = json!({
+        "subject": args.subject,
+        "scanner": null,
+        "database": null,
+        "findings": [],
+        "completeness": { "complete": false, "anomalies": [] },
+    });
+    ("Scan", fields)
+}
+
 pub(crate) async fn run(shared: &Shared, args: &ScanArgs) -> Result<Outcome, Failure> {
     let (app, subjects) = subjects(shared, args).await?;
     let scanner = app.scanner()?;

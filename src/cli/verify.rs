@@ -1,5 +1,9 @@
 //! `countersign verify REF…`
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -15,9 +19,14 @@ use crate::cli::wiring;
 use crate::evidence::verdict::{ChildrenRule, NodeKind, Requirements};
 use crate::evidence::{Moment, PredicateType};
 use crate::identity::ExpectedIdentities;
+use crate::image::OfflineRegistry;
 use crate::oci::{Reference, Repository};
-use crate::ops::gather::{Depth, Rules};
+use crate::ops::gather::{Depth, Rules, UnclearApi};
 use crate::ops::verify::{Verification, verify};
+use crate::registry::Registry;
+
+/// Allowed for one reference (product.md, `--timeout`).
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
@@ -36,6 +45,9 @@ pub(crate) struct VerifyArgs {
     /// Judge as of this time (RFC 3339); what was signed later does not exist yet
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
+    /// Read an OCI layout with its referrers instead of the registry; the references stay the registry's
+    #[arg(long, value_name = "DIR")]
+    offline: Option<PathBuf>,
     /// Read everything that is attached, even when the requirements are met
     #[arg(long)]
     all: bool,
@@ -49,23 +61,51 @@ enum Children {
     Signed,
 }
 
+pub(crate) fn blank(args: &VerifyArgs) -> (&'static str, Value) {
+    let reference = args.references.first();
+    let fields = json!({
+        "reference": reference.map(ToString::to_string),
+        "repository": reference.map(|r| r.repository().to_string()),
+        "digest": null,
+        "verdict": "unknown",
+        "nodes": [],
+    });
+    ("Verification", fields)
+}
+
 pub(crate) async fn run(shared: &Shared, args: &VerifyArgs) -> Result<Outcome, Failure> {
     let repositories: Vec<&Repository> = args.references.iter().map(Reference::repository).collect();
     let app = wiring::app(shared, &repositories)?;
     let expected = wiring::expected(&app, args.identity.expected()?)?;
     let trust_root = app.trust_root()?;
-    let registry = app.registry()?;
+    let registry: Arc<dyn Registry> = match &args.offline {
+        Some(folder) => Arc::new(OfflineRegistry::open(folder).await?),
+        None => app.registry()?,
+    };
     let moment = Moment { now: App::clock()(), at: args.at };
-    let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_is_absent: false };
+    let unclear_api = UnclearApi::MayHoldEvidence;
+    let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_api };
     let required = requirements(&app, args)?;
     let depth = if args.all { Depth::Everything } else { Depth::Enough };
-    let each = args.references.iter().map(|reference| verify(registry.as_ref(), reference, rules, &required, depth));
+    let limit = shared.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0);
+    let each = args
+        .references
+        .iter()
+        .map(|reference| within(limit, reference, verify(registry.as_ref(), reference, rules, &required, depth)));
     let verifications = join_all(each).await;
     let exits = verifications.iter().map(|v| wiring::exit_of(v.verdict, &v.reasons));
     let exit = Exit::worst(exits);
     let text = verifications.iter().map(|v| text(v, &expected)).collect::<Vec<_>>().join("\n");
     let items = verifications.iter().map(verification_document).collect::<Result<Vec<_>, _>>()?;
     Ok(Outcome { exit, document: list("Verification", items), text })
+}
+
+/// A reference that takes too long is *unknown*.
+async fn within(limit: Duration, reference: &Reference, work: impl Future<Output = Verification>) -> Verification {
+    match tokio::time::timeout(limit, work).await {
+        Ok(verification) => verification,
+        Err(_) => Verification::timed_out(reference, limit),
+    }
 }
 
 /// Flags, else what `promote` writes under the configuration, else a signature.

@@ -24,6 +24,8 @@ pub struct Environment {
     /// `GITHUB_REF` and `GITHUB_SHA` of a workflow run.
     pub git_ref: Option<String>,
     pub git_sha: Option<String>,
+    /// The workflow run's page.
+    pub run_url: Option<String>,
 }
 
 impl Environment {
@@ -42,8 +44,20 @@ impl Environment {
             actions_token: text("ACTIONS_ID_TOKEN_REQUEST_URL").zip(secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN")),
             git_ref: text("GITHUB_REF"),
             git_sha: text("GITHUB_SHA"),
+            run_url: run_url(),
         }
     }
+}
+
+fn run_url() -> Option<String> {
+    let (server, repository, run) = (text("GITHUB_SERVER_URL")?, text("GITHUB_REPOSITORY")?, text("GITHUB_RUN_ID")?);
+    Some(format!("{server}/{repository}/actions/runs/{run}"))
+}
+
+/// `COUNTERSIGN_OUTPUT`, for a command line that could not be parsed.
+#[must_use]
+pub fn output() -> Option<String> {
+    text("COUNTERSIGN_OUTPUT")
 }
 
 /// Unset and empty mean the same.

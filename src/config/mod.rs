@@ -1,7 +1,7 @@
 //! The configuration file: YAML to validated types, once.
 //!
-//! [`file`] is the wire shape (and the published JSON Schema), [`unknown`] finds keys that the schema does not know and
-//! names the nearest, [`unbuilt`] refuses keys whose rule does not exist yet: a key is obeyed or refused, never ignored.
+//! [`mod@file`] is the wire shape (and the published JSON Schema), `unknown` finds keys that the schema does not know and
+//! names the nearest, `unbuilt` refuses keys whose rule does not exist yet: a key is obeyed or refused, never ignored.
 //! This module turns the text into [`Config`]; reading the file is [`crate::app`]'s job.
 
 pub mod environment;

@@ -40,10 +40,20 @@ impl Statement {
     /// The DSSE payload. The same statement always has the same bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
+        self.payload(None)
+    }
+
+    /// The DSSE payload with a subject name, as `cosign attest` writes it: sigstore-python reads no statement without.
+    #[must_use]
+    pub fn to_named_bytes(&self, name: &str) -> Vec<u8> {
+        self.payload(Some(name))
+    }
+
+    fn payload(&self, name: Option<&str>) -> Vec<u8> {
         let digest = serde_json::json!({ self.subject.algorithm().name(): self.subject.hex() });
         let out = Out {
             r#type: TYPE_V1,
-            subject: [OutSubject { digest }],
+            subject: [OutSubject { name, digest }],
             predicate_type: self.predicate_type.as_str(),
             predicate: &self.predicate,
         };
@@ -76,14 +86,16 @@ impl Statement {
 struct Out<'a> {
     #[serde(rename = "_type")]
     r#type: &'a str,
-    subject: [OutSubject; 1],
+    subject: [OutSubject<'a>; 1],
     #[serde(rename = "predicateType")]
     predicate_type: &'a str,
     predicate: &'a Value,
 }
 
 #[derive(Serialize)]
-struct OutSubject {
+struct OutSubject<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     digest: Value,
 }
 
@@ -154,7 +166,10 @@ mod tests {
             subject.hex()
         );
         assert_eq!(text, expected);
-        assert_eq!(Statement::parse(text.as_bytes()), Ok(statement));
+        assert_eq!(Statement::parse(text.as_bytes()), Ok(statement.clone()));
+        let named = String::from_utf8(statement.to_named_bytes("example.com/org/app")).unwrap();
+        assert_eq!(named, expected.replace(r#"{"digest""#, r#"{"name":"example.com/org/app","digest""#));
+        assert_eq!(Statement::parse(named.as_bytes()), Ok(statement));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! [`ImageSource`] is the port: manifests and blobs by digest, hashed and capped by whoever implements it (I7), so that
 //! a swapped blob in a layout is refused just as one from a registry. [`expand`] walks an index to its images,
-//! [`catalog`] reads their layers, each once, without unpacking anything to disk. What the files mean is decided in
+//! [`catalog()`] reads their layers, each once, without unpacking anything to disk. What the files mean is decided in
 //! `packages`. Specs: OCI image 1.1 (image-layout.md, layer.md), Docker archive.
 
 mod archive;
@@ -14,6 +14,7 @@ mod layer;
 mod layer_scan;
 mod layout;
 pub mod limits;
+mod offline;
 mod registry_source;
 mod root;
 mod tar_walk;
@@ -31,6 +32,7 @@ pub use catalog::{Catalog, catalog};
 pub use config::ImageFacts;
 pub use error::{ErrorKind, ImageError};
 pub use layout::{LayoutSource, ref_name};
+pub use offline::OfflineRegistry;
 pub use registry_source::RegistrySource;
 pub use tree::{ImageNode, ImageTree, Node, NodeKind, expand};
 

@@ -29,9 +29,16 @@ pub struct Rules<'a> {
     pub trust_root: &'a TrustRoot,
     pub expected: &'a ExpectedIdentities,
     pub moment: Moment,
-    /// `promote` writes to the fallback tag where the referrers API gives no usable answer, so that tag decides for it.
-    /// For everybody else finding nothing is *unknown* then.
-    pub unclear_is_absent: bool,
+    pub unclear_api: UnclearApi,
+}
+
+/// What a referrers API says that answers 400, 405, 501, a redirect or something foreign (product.md, "Verdict rules").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnclearApi {
+    /// It may hold evidence that cannot be seen: what is found elsewhere counts, nothing found is *unknown*.
+    MayHoldEvidence,
+    /// There is none, for `promote`: that writes to the fallback tag and reads back there.
+    IsNoApi,
 }
 
 /// How much is read.
@@ -104,7 +111,9 @@ impl Gathering<'_> {
         match self.registry.referrers(self.repository, &self.subject).await {
             Ok(ReferrersAnswer::Supported(list)) => self.read(list).await,
             Ok(ReferrersAnswer::Absent) => {}
-            Ok(ReferrersAnswer::Unclear { .. }) if self.rules.unclear_is_absent => {}
+            Ok(ReferrersAnswer::Unclear { why }) if self.rules.unclear_api == UnclearApi::IsNoApi => {
+                tracing::debug!("the referrers API of {} is taken as absent: {why}", self.repository);
+            }
             Ok(ReferrersAnswer::Unclear { why }) => {
                 let message = format!("the referrers API of {} gave no usable answer: {why}", self.repository);
                 self.node.push_problem(Reason::new(ReasonCode::ReferrersUnclear, message));

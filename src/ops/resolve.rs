@@ -4,6 +4,7 @@
 //! version must not be withdrawn, and a channel must point to the highest version of its scope (product.md).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -31,6 +32,24 @@ pub struct Resolution {
 }
 
 impl Resolution {
+    fn nothing_known(reference: &TagReference) -> Self {
+        Self {
+            reference: reference.clone(),
+            digest: None,
+            verdict: Verdict::Unknown,
+            version: None,
+            promoted_at: None,
+            reasons: Vec::new(),
+        }
+    }
+
+    /// Not finished within `limit`.
+    #[must_use]
+    pub fn timed_out(reference: &TagReference, limit: Duration) -> Self {
+        let message = format!("{reference} was not resolved within {} s", limit.as_secs());
+        Self::nothing_known(reference).refuse(Verdict::Unknown, Reason::new(ReasonCode::Unreachable, message))
+    }
+
     fn refuse(mut self, verdict: Verdict, reason: Reason) -> Self {
         self.verdict = verdict;
         self.reasons.push(reason);
@@ -40,14 +59,7 @@ impl Resolution {
 
 /// Resolves `reference` and verifies what is behind it.
 pub async fn resolve(registry: &Arc<dyn Registry>, reference: &TagReference, rules: Rules<'_>) -> Resolution {
-    let mut resolution = Resolution {
-        reference: reference.clone(),
-        digest: None,
-        verdict: Verdict::Unknown,
-        version: None,
-        promoted_at: None,
-        reasons: Vec::new(),
-    };
+    let mut resolution = Resolution::nothing_known(reference);
     let repository = &reference.repository;
     let root = match fetch_root(registry.as_ref(), &reference.clone().into()).await {
         Ok(root) => root,

@@ -6,6 +6,7 @@
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::evidence::verdict::{NodeEvidence, NodeKind};
+use crate::evidence::{Statement, Verified};
 use crate::oci::{Descriptor, DigestReference, Manifest, Platform, RawManifest, Repository, media_type};
 use crate::ops::gather::lookup_failure;
 use crate::policy::{Reason, ReasonCode};
@@ -21,6 +22,15 @@ pub const MAX_CHILDREN: usize = 256;
 pub struct TreeNode {
     pub evidence: NodeEvidence,
     pub descriptor: Descriptor,
+}
+
+impl TreeNode {
+    /// Without the verified attestations whose signer `accept` refuses.
+    #[must_use]
+    pub fn signed_by(mut self, accept: impl Fn(&Verified<Statement>) -> bool) -> Self {
+        self.evidence.retain(|outcome| outcome.statement().is_none_or(&accept));
+        self
+    }
 }
 
 /// The asked-for node first, then everything below it that needs evidence.

@@ -185,6 +185,13 @@ impl Work {
             let detail = "packages of an operating system whose name or version os-release does not tell".to_owned();
             self.anomalies.push(whole(AnomalyCode::OsUnknown, detail));
         }
+        // A family that the scanner has no advisories for looks exactly like a clean image.
+        let unmatched = self.packages.iter().find(|p| os.is_some_and(|os| !p.ecosystem.has_advisories_for(&os.id)));
+        if let (Some(package), Some(os)) = (unmatched, os) {
+            let detail =
+                format!("{} of operating system {:?}, for which no advisories are matched", package.path, os.id);
+            self.anomalies.push(whole(AnomalyCode::OsUnknown, detail));
+        }
         if self.packages.is_empty() {
             self.anomalies.push(whole(AnomalyCode::NoComponents, "no package of any kind was found".to_owned()));
         }

@@ -71,6 +71,16 @@ fn an_operating_system_without_packages_is_never_a_clean_image() {
 }
 
 #[test]
+fn a_distribution_without_advisories_is_never_a_clean_image() {
+    let status = || file("var/lib/dpkg/status", "Package: a\nVersion: 1\n");
+    let of =
+        |id: &str| inventory(&[file("etc/os-release", &format!("ID={id}\nVERSION_ID=12\n")), status()], Vec::new());
+    assert_eq!(codes(&of("kali")), [AnomalyCode::OsUnknown]);
+    assert_eq!(codes(&of("alpine")), [AnomalyCode::OsUnknown], "dpkg is not what Alpine's advisories are about");
+    assert_eq!(codes(&of("ubuntu")), []);
+}
+
+#[test]
 fn many_unreadable_entries_of_one_file_are_counted_not_listed() {
     let status = "Package: a\n\n".repeat(100) + "Package: good\nVersion: 1\n";
     let inventory = inventory(&[file("var/lib/dpkg/status", &status)], Vec::new());

@@ -1,7 +1,7 @@
 //! Packages and the databases they are read from, as pure functions over bounded bytes.
 //!
 //! One file per database. A parser never fails as a whole because of one entry: what it cannot read becomes an
-//! [`Anomaly`], and its neighbours are kept. [`candidate`] says which files of an image are worth reading, [`inventory`]
+//! [`Anomaly`], and its neighbours are kept. [`candidate`] says which files of an image are worth reading, [`inventory()`]
 //! turns those files into one [`Inventory`]. Layers, whiteouts and links are the business of `image`.
 
 pub mod anomaly;

@@ -20,6 +20,17 @@ impl Ecosystem {
             Self::Npm => false,
         }
     }
+
+    /// Are packages of this kind matched with advisories under the os-release id `os`? Trivy passes over a dpkg database
+    /// of any other distribution without a word.
+    #[must_use]
+    pub fn has_advisories_for(self, os: &str) -> bool {
+        match self {
+            Self::Dpkg => matches!(os, "debian" | "ubuntu"),
+            Self::Apk => matches!(os, "alpine" | "wolfi" | "chainguard"),
+            Self::Npm => true,
+        }
+    }
 }
 
 /// The source package that an OS package was built from; advisories are filed under its name.

@@ -6,6 +6,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use regex::Regex;
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 
@@ -51,6 +52,9 @@ pub(super) fn decision_rules(modules: &[Module]) -> Result<Vec<DecisionRule>, Po
     let engine = parse(modules)?;
     let mut rules = Vec::new();
     for (module, package) in modules.iter().zip(packages(modules)?) {
+        if let Some(head) = dotted_decision(&engine, module) {
+            return Err(PolicyError::DottedHead { module: module.name.clone(), head });
+        }
         for (name, denies) in [("deny", true), ("warn", false)] {
             let declared = engine
                 .has_declared_rule_rooted_at(&module.name, name)
@@ -63,6 +67,20 @@ pub(super) fn decision_rules(modules: &[Module]) -> Result<Vec<DecisionRule>, Po
     rules.sort();
     rules.dedup();
     Ok(rules)
+}
+
+/// A head such as `sub.deny`, which is a rule of its own below the package that nobody would ask.
+///
+/// The text only proposes names; whether one is a rule's head the engine knows.
+fn dotted_decision(engine: &Engine, module: &Module) -> Option<String> {
+    let reference = Regex::new(r#"[A-Za-z_]\w*(?:\s*\.\s*\w+|\s*\[\s*["`]\w+["`]\s*\])+"#).ok()?;
+    let component = Regex::new(r"\w+").ok()?;
+    reference.find_iter(&module.text).find_map(|found| {
+        let parts: Vec<&str> = component.find_iter(found.as_str()).map(|part| part.as_str()).collect();
+        let end = parts.iter().skip(1).position(|part| matches!(*part, "deny" | "warn"))? + 2;
+        let head = parts.get(..end)?.join(".");
+        engine.has_declared_rule_rooted_at(&module.name, &head).is_ok_and(|declared| declared).then_some(head)
+    })
 }
 
 /// The package of each module, as a path: `data["own"]["topic"]`.

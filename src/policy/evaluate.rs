@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::oci::Digest;
 use crate::oci::digest::{Algorithm, Hasher};
 use crate::policy::engine::{self, Module};
-use crate::policy::input::InputError;
+use crate::policy::input::{InputError, Requirements, Settings};
 use crate::policy::{Decision, PolicyInput, Reason, ReasonCode};
 
 /// The built-in rules by topic; each module's package is `countersign.<topic>` and defines `deny` and `warn`.
@@ -46,6 +46,8 @@ pub enum PolicyError {
     ModuleTwice { module: String },
     #[error("no policy file has a rule named deny or warn")]
     NoRule,
+    #[error("policy {module}: the rule {head} would be ignored, only deny and warn of the package itself decide")]
+    DottedHead { module: String, head: String },
     #[error("rule {rule} cannot be evaluated: {message}")]
     Evaluate { rule: String, message: String },
     #[error("rule {rule} is undefined or no set: write it as `deny contains …`")]
@@ -109,9 +111,9 @@ impl PolicySet {
     ///
     /// # Errors
     /// Only if the settings cannot be written as JSON.
-    pub fn digest_under(&self, input: &PolicyInput) -> Result<Digest, PolicyError> {
-        let settings = serde_json::to_string(&input.settings).map_err(PolicyError::Encode)?;
-        let requirements = serde_json::to_string(&input.requirements).map_err(PolicyError::Encode)?;
+    pub fn digest_under(&self, settings: &Settings, requirements: &Requirements) -> Result<Digest, PolicyError> {
+        let settings = serde_json::to_string(settings).map_err(PolicyError::Encode)?;
+        let requirements = serde_json::to_string(requirements).map_err(PolicyError::Encode)?;
         let mut hasher = Hasher::new(Algorithm::Sha256);
         update(&mut hasher, &[&self.digest().to_string(), &settings, &requirements]);
         Ok(hasher.finish())

@@ -236,8 +236,10 @@ fn the_digest_covers_every_rule_and_every_setting() {
     assert_eq!(one, user("package a\ndeny contains \"x\" if false"));
     assert_ne!(one, user("package a\ndeny contains \"y\" if false"));
     assert_ne!(one, PolicySet::builtin().digest());
-    let under =
-        |document: Value| PolicySet::builtin().digest_under(&serde_json::from_value(document).unwrap()).unwrap();
+    let under = |document: Value| {
+        let input: PolicyInput = serde_json::from_value(document).unwrap();
+        PolicySet::builtin().digest_under(&input.settings, &input.requirements).unwrap()
+    };
     let first = under(document());
     assert_eq!(first, under(with("/now", json!("2026-11-21T12:00:01Z"))));
     assert_ne!(first, under(with("/settings/deny", json!([]))));
@@ -264,4 +266,26 @@ fn the_input_document_is_the_documented_one() {
     for key in found.iter().filter(|key| !key.starts_with("org.") && *key != "x") {
         assert!(readme.contains(&format!("`{key}`")), "policies/README.md does not describe {key}");
     }
+}
+
+#[test]
+fn a_rule_with_a_dotted_head_is_refused_because_nobody_would_ask_it() {
+    let ok = "deny contains r if { input.never; r := {\"message\": \"no\"} }";
+    let heads = [
+        ("sub.deny contains \"x\" if true", "sub.deny"),
+        ("a.b.warn contains \"x\"", "a.b.warn"),
+        ("sub[\"deny\"] contains \"x\" if true", "sub.deny"),
+        ("sub.deny := {\"x\"}", "sub.deny"),
+        ("default sub.deny := false", "sub.deny"),
+        ("sub.deny.low contains \"x\"", "sub.deny"),
+    ];
+    for (rule, head) in heads {
+        let text = format!("package own\n\n{ok}\n\n{rule}\n");
+        let error = PolicySet::with_user(&[("own.rego", &text)]).unwrap_err();
+        assert!(matches!(&error, PolicyError::DottedHead { head: found, .. } if found == head), "{rule}: {error}");
+    }
+    let reads = format!(
+        "package own\n\n{ok}\n\n# see sub.deny\nhelper if {{ input.settings.deny; data.x.deny; input.sub.warn }}\n"
+    );
+    PolicySet::with_user(&[("own.rego", &reads)]).unwrap();
 }

@@ -9,10 +9,10 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 macro_rules! reason_codes {
-    ($($(#[$doc:meta])* $variant:ident = $code:literal, $help:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal, $help:literal;)+) => {
         /// A stable code. The doc comment of each variant says when it is given.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum ReasonCode { $($(#[$doc])* $variant,)+ }
+        pub enum ReasonCode { $($(#[doc = $doc])+ $variant,)+ }
 
         impl ReasonCode {
             /// Every code, in the order of the reference page.
@@ -21,6 +21,12 @@ macro_rules! reason_codes {
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $code,)+ }
+            }
+
+            /// When it is given: the doc comment, for the reference page.
+            #[must_use]
+            pub fn when(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
             }
 
             /// What to do next; empty where nothing is to be done.
@@ -140,6 +146,8 @@ reason_codes! {
     ScanFailed = "scan-failed", "try again; nothing was decided";
     /// The identity token is missing, expired or refused.
     IdentityTokenRefused = "identity-token-refused", "get a fresh identity token: --identity-token-file";
+    /// A signal stopped the run.
+    Interrupted = "interrupted", "run the same command again: it finishes what was begun";
     /// Fulcio, Rekor or the timestamp authority could not be used.
     SigningFailed = "signing-failed", "try again; no tag was moved";
     // ── tags ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ mod backoff;
 pub mod fallback;
 pub mod http;
 pub mod memory;
+mod stop;
 
 use std::pin::Pin;
 
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use tokio::io::AsyncRead;
 
 use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
+pub use stop::StopSignal;
 
 /// A blob as a stream. Reading ends with an error instead of end-of-file when length or digest of the whole differ
 /// from the descriptor: nothing derived from it may be used before `read` returned `Ok(0)`.

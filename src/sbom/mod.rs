@@ -14,6 +14,7 @@ use std::str::FromStr;
 
 use crate::oci::{Digest, Platform, Repository};
 pub use document::document;
+pub(crate) use read::timeless;
 pub use read::{ComponentName, components, equivalent, with_spec_version};
 
 /// Media type of the documents.

@@ -21,7 +21,8 @@ pub fn equivalent(a: &[u8], b: &[u8]) -> Result<bool, SbomError> {
     Ok(timeless(parse(a)?) == timeless(parse(b)?))
 }
 
-fn timeless(mut document: Value) -> Value {
+/// The document without what differs each time it is made.
+pub(crate) fn timeless(mut document: Value) -> Value {
     if let Some(object) = document.as_object_mut() {
         object.remove("serialNumber");
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {

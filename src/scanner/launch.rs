@@ -1,7 +1,7 @@
 //! The launcher: countersign started once more as `countersign __launch-scanner`, to become the scanner.
 //!
 //! A process of its own, because the layers of `isolate` are irrevocable, and because setting them up between `fork` and
-//! `exec` needs unsafe code. The parent writes a [`Spec`] to its stdin; it answers with one [`Status`] line on stderr,
+//! `exec` needs unsafe code. The parent writes a `Spec` to its stdin; it answers with one `Status` line on stderr,
 //! *before* the scanner runs, so that the scanner cannot forge it; then it executes the very file it opened and compared
 //! with the hashed one. Its environment holds nothing of ours: the parent clears it.
 

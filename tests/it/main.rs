@@ -18,6 +18,8 @@ mod evidence;
 mod image;
 /// The invariants, from outside.
 mod invariants;
+/// Evidence from a folder instead of a registry.
+mod offline;
 /// Rego unit tests of `policies/`, through the engine that decides.
 mod policies;
 /// The whole gate as CI sees it.

@@ -2,7 +2,7 @@
 //!
 //! `GET|DELETE /log` · `GET /snapshot` · `PUT|DELETE /switches/NAME[=VALUE]` · `DELETE /switches` ·
 //! `POST /faults?fault=NAME[=VALUE]&place=before|after` and `POST /stop?place=…`, both with the choice of
-//! [`When`](super::When) (`request`, or `method`, `path`, `nth`, `first`, `from`) · `DELETE /faults` · `POST /release`.
+//! [`When`] (`request`, or `method`, `path`, `nth`, `first`, `from`) · `DELETE /faults` · `POST /release`.
 //! `POST /stop` answers when a request is held there; `release` lets it go.
 
 use std::io;

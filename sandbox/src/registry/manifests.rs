@@ -1,4 +1,4 @@
-//! `/v2/NAME/manifests/REFERENCE`: read, write, delete. Writing is strict: see [`admit`](super::admit).
+//! `/v2/NAME/manifests/REFERENCE`: read, write, delete. Writing is strict: see [`admit`].
 
 use http::Method;
 

@@ -5,11 +5,13 @@ pub(crate) mod tree;
 use std::ffi::OsString;
 use std::io::Write;
 
+use clap::CommandFactory;
 use serde_json::{Value, json};
 
+use crate::cli::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::options::{Format, Shared};
+use crate::cli::options::{Format, OutputSpec};
 
 /// `apiVersion` of every document.
 pub(crate) const API_VERSION: &str = "countersign.dev/v1";
@@ -29,6 +31,14 @@ impl Outcome {
     pub(crate) fn new(exit: Exit, kind: &str, fields: impl serde::Serialize, text: String) -> Result<Self, Failure> {
         Ok(Self { exit, document: document(kind, fields)?, text })
     }
+}
+
+/// A command's document before anything is known.
+#[derive(Debug)]
+pub(crate) struct Blank {
+    pub(crate) kind: &'static str,
+    /// Its fixed fields, null or empty.
+    pub(crate) fields: Value,
 }
 
 /// `{apiVersion, kind, …fields}`.
@@ -51,20 +61,54 @@ pub(crate) fn list(kind: &str, mut items: Vec<Value>) -> Value {
     }
 }
 
+/// A command that did not get to a result. Exit codes 1 and 2 give an `Error`; with all others the command's own
+/// document says why, its fixed fields empty where nothing is known.
+fn failure_document(failure: &Failure, blank: &Blank) -> Value {
+    if matches!(failure.exit, Exit::Internal | Exit::Usage) {
+        return error_document(failure);
+    }
+    let reasons = json!([{ "code": failure.code, "message": failure.message, "help": failure.help }]);
+    let mut fields = blank.fields.clone();
+    for (name, word) in [("state", state(failure.exit)), ("verdict", verdict(failure.exit))] {
+        if let Some(field) = fields.get_mut(name) {
+            *field = json!(word);
+        }
+    }
+    let mut document = serde_json::Map::new();
+    document.insert("apiVersion".to_owned(), json!(API_VERSION));
+    document.insert("kind".to_owned(), json!(blank.kind));
+    document.extend(fields.as_object().cloned().unwrap_or_default());
+    document.insert("reasons".to_owned(), reasons);
+    Value::Object(document)
+}
+
+fn verdict(exit: Exit) -> &'static str {
+    if exit == Exit::Refuted { "refuted" } else { "unknown" }
+}
+
+fn state(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Refuted => "refuted",
+        Exit::Denied => "denied",
+        Exit::Conflict => "conflict",
+        _ => "unknown",
+    }
+}
+
 fn error_document(failure: &Failure) -> Value {
     json!({ "apiVersion": API_VERSION, "kind": "Error", "code": failure.code, "message": failure.message, "help": failure.help })
 }
 
 /// Prints the result as asked for and returns the exit code.
-pub(crate) fn print(shared: &Shared, result: Result<Outcome, Failure>) -> Exit {
+pub(crate) fn print(output: &[OutputSpec], blank: &Blank, result: Result<Outcome, Failure>) -> Exit {
     let (exit, document, text) = match result {
         Ok(outcome) => (outcome.exit, outcome.document, outcome.text),
         Err(failure) => {
             print_failure(&failure);
-            (failure.exit, error_document(&failure), String::new())
+            (failure.exit, failure_document(&failure, blank), String::new())
         }
     };
-    match deliver(shared, &document, &text) {
+    match deliver(output, &document, &text) {
         Ok(()) => exit,
         Err(failure) => {
             print_failure(&failure);
@@ -73,19 +117,27 @@ pub(crate) fn print(shared: &Shared, result: Result<Outcome, Failure>) -> Exit {
     }
 }
 
-fn deliver(shared: &Shared, document: &Value, text: &str) -> Result<(), Failure> {
+fn deliver(output: &[OutputSpec], document: &Value, text: &str) -> Result<(), Failure> {
     let mut to_stdout = false;
-    for spec in &shared.output {
-        let body = match spec.format {
-            Format::Json => format!("{document:#}\n"),
-            Format::Text => anstream::adapter::strip_str(text).to_string(),
-        };
-        match &spec.path {
-            Some(path) => std::fs::write(path, body)
-                .map_err(|e| Failure::usage(format!("cannot write {}: {e}", path.display())))?,
-            None => {
+    for spec in output {
+        let json = || format!("{document:#}\n");
+        match (&spec.path, spec.format) {
+            (Some(path), format) => {
+                let body = match format {
+                    Format::Json => json(),
+                    Format::Text => anstream::adapter::strip_str(text).to_string(),
+                };
+                std::fs::write(path, body).map_err(|e| {
+                    Failure::usage(format!("cannot write {}: {e}", path.display()))
+                        .help("check the path after --output")
+                })?;
+            }
+            (None, format) => {
                 to_stdout = true;
-                write_stdout(&body);
+                match format {
+                    Format::Json => write_stdout(&json()),
+                    Format::Text => write_stdout(text),
+                }
             }
         }
     }
@@ -111,20 +163,48 @@ fn print_failure(failure: &Failure) {
 
 /// Help and version go to stdout with exit 0; a wrong command line ends with exit 2, as JSON where asked for.
 pub(crate) fn usage_error(error: &clap::Error, arguments: &[OsString]) -> Exit {
-    let _ = error.print();
     if error.exit_code() == 0 {
+        let _ = error.print();
         return Exit::Ok;
     }
-    let message = error.to_string();
-    let message = message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    if asks_for_json(arguments) {
-        let failure = Failure::usage(message).help("countersign --help");
-        write_stdout(&format!("{:#}\n", error_document(&failure)));
+    let failure = usage_failure(error, arguments);
+    print_failure(&failure);
+    let output = requested(arguments);
+    match output.is_empty() {
+        true => Exit::Usage,
+        false => print_document(&output, &failure),
+    }
+}
+
+fn print_document(output: &[OutputSpec], failure: &Failure) -> Exit {
+    let document = error_document(failure);
+    if let Err(failure) = deliver(output, &document, "") {
+        print_failure(&failure);
     }
     Exit::Usage
 }
 
-fn asks_for_json(arguments: &[OsString]) -> bool {
+/// clap's paragraphs: what is wrong, a tip, the usage, and where the help is.
+fn usage_failure(error: &clap::Error, arguments: &[OsString]) -> Failure {
+    let text = error.render().to_string();
+    let mut paragraphs = text.split("\n\n").map(|p| p.lines().map(str::trim).collect::<Vec<_>>().join(" "));
+    let message = paragraphs.next().unwrap_or_default();
+    let message = message.trim_start_matches("error: ").trim_end().to_owned();
+    let tip = paragraphs.find_map(|p| p.strip_prefix("tip: ").map(str::to_owned));
+    let known = Cli::command();
+    let command = arguments.iter().skip(1).filter_map(|a| a.to_str()).find(|a| known.find_subcommand(a).is_some());
+    let command = command.map(|name| format!("countersign {name} --help")).unwrap_or("countersign --help".to_owned());
+    Failure::usage(message).help(tip.map_or(command.clone(), |tip| format!("{tip}; {command}")))
+}
+
+/// What `--output` asks for on a command line that clap refused.
+fn requested(arguments: &[OsString]) -> Vec<OutputSpec> {
     let texts: Vec<_> = arguments.iter().map(|a| a.to_string_lossy()).collect();
-    texts.iter().any(|a| a == "--output=json") || texts.windows(2).any(|w| w[0] == "--output" && w[1] == "json")
+    let after = texts.windows(2).filter(|w| w[0] == "--output").map(|w| w[1].to_string());
+    let joined = texts.iter().filter_map(|a| a.strip_prefix("--output=").map(str::to_owned));
+    let mut values: Vec<String> = after.chain(joined).collect();
+    if values.is_empty() {
+        values.extend(crate::config::environment::output());
+    }
+    values.iter().flat_map(|value| value.split(',')).filter_map(|value| value.parse().ok()).collect()
 }

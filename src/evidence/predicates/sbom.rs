@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::oci::Digest;
+use crate::sbom::timeless;
 
 /// Equal but for time and serial number, which differ each time the same image is catalogued.
 #[must_use]
@@ -17,16 +18,6 @@ pub fn content_digest(document: &Value) -> Digest {
     let mut text = String::new();
     write_sorted(&timeless(document.clone()), &mut text);
     Digest::of(text.as_bytes())
-}
-
-fn timeless(mut document: Value) -> Value {
-    if let Some(object) = document.as_object_mut() {
-        object.remove("serialNumber");
-        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.remove("timestamp");
-        }
-    }
-    document
 }
 
 fn write_sorted(value: &Value, out: &mut String) {

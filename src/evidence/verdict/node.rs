@@ -172,6 +172,11 @@ impl NodeEvidence {
         self.attestations.push(attestation);
     }
 
+    /// Keeps only the attestations that `keep` accepts; leaving some out never makes a verdict better.
+    pub fn retain(&mut self, keep: impl Fn(&AttestationOutcome) -> bool) {
+        self.attestations.retain(keep);
+    }
+
     /// Notes that something which could have held evidence was not readable, or that a limit was hit.
     pub fn push_problem(&mut self, problem: Reason) {
         self.problems.push(problem);

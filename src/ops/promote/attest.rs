@@ -12,16 +12,16 @@ use crate::evidence::predicates::same_content;
 use crate::evidence::predicates::sbom::content_digest;
 use crate::evidence::predicates::vsa::{ResourceDescriptor, VsaPredicate};
 use crate::evidence::predicates::vulnerability::VulnerabilityPredicate;
-use crate::evidence::{PredicateType, Statement};
+use crate::evidence::{PredicateType, Statement, Unverified, verify};
 use crate::image::{ImageTree, Node, NodeKind};
 use crate::oci::{Descriptor, Digest, DigestReference};
-use crate::ops::gather::lookup_failure;
+use crate::ops::gather::{Rules, lookup_failure};
 use crate::ops::promote::prove::{Proof, Proofs};
 use crate::ops::promote::survey::Surveyed;
 use crate::ops::promote::{CandidateImage, Gate, Promotion, State, Stop};
 use crate::policy::{Reason, ReasonCode};
-use crate::promotion::Record;
 use crate::promotion::record::{ObservedTarget, RecordEvidence, RecordImage, RecordScanner};
+use crate::promotion::{Record, VerifiedRecord};
 use crate::registry::attach::{AttachOptions, attach, bundle_manifest, upload_bundles};
 use crate::registry::{ErrorKind, RegistryError};
 use crate::sigstore::{SignedBundle, SigstoreError, SigstoreErrorKind};
@@ -48,6 +48,7 @@ struct Carried {
 /// The statements of one image of the release.
 struct Draft<'a> {
     image: usize,
+    repository: String,
     surveyed: &'a Surveyed,
     pending: Vec<Pending>,
     carried: Vec<Carried>,
@@ -64,7 +65,11 @@ impl Draft<'_> {
             Some(standing) => standing.payload_digest().clone(),
             None => {
                 let statement = Statement::new(node.digest.clone(), predicate_type.clone(), predicate);
-                let bytes = statement.to_bytes();
+                // A signature is as `cosign sign` makes it, anything else as `cosign attest` does.
+                let bytes = match predicate_type == PredicateType::SIGNATURE {
+                    true => statement.to_bytes(),
+                    false => statement.to_named_bytes(&self.repository),
+                };
                 let payload = Digest::of(&bytes);
                 self.pending.push(Pending { image: self.image, subject: node.clone(), statement, bytes });
                 payload
@@ -93,7 +98,9 @@ impl Gate<'_> {
         self.ports.reporter.begin("attest");
         let mut drafts = Vec::new();
         for (i, ((image, tree), proofs)) in self.request.images.iter().zip(trees).zip(proofs).enumerate() {
-            let mut draft = Draft { image: i, surveyed: &surveyed[i], pending: Vec::new(), carried: Vec::new() };
+            let repository = image.reference.repository.to_string();
+            let (pending, carried) = (Vec::new(), Vec::new());
+            let mut draft = Draft { image: i, repository, surveyed: &surveyed[i], pending, carried };
             self.draft_nodes(&mut draft, image, tree, proofs)?;
             drafts.push(draft);
         }
@@ -107,11 +114,41 @@ impl Gate<'_> {
         }
         let statements: Vec<Vec<u8>> = pending.iter().map(|p| p.bytes.clone()).collect();
         let bundles = self.ports.signer.sign(&statements).await.map_err(|error| signing_failed(result, &error))?;
+        self.signed_by_whom_we_expect(result, &pending, &bundles)?;
         self.attach_all(&pending, &bundles, surveyed).await.map_err(|error| {
             let state = if error.kind == ErrorKind::Contradiction { State::Refuted } else { State::Unknown };
             result.stop(state, vec![lookup_failure(&error)])
         })?;
         self.step("attest", &format!("{} attestations signed and attached", bundles.len()));
+        Ok(())
+    }
+
+    /// What a stranger would refuse is not attached in the first place: the token may be another workflow's, or of a ref
+    /// that may not authorise this version.
+    fn signed_by_whom_we_expect(
+        &self,
+        result: &mut Promotion,
+        pending: &[Pending],
+        bundles: &[SignedBundle],
+    ) -> Result<(), Stop> {
+        let Rules { trust_root, expected, moment, .. } = self.own_rules();
+        for (pending, bundle) in pending.iter().zip(bundles) {
+            let verified = Unverified::from_bytes(&bundle.bytes)
+                .and_then(|bundle| verify(&bundle, &pending.subject.digest, expected, trust_root, moment))
+                .map_err(|refusal| {
+                    let help = "sign with the identity that the configuration expects: countersign doctor";
+                    result.stop(State::Refuted, vec![refusal.reason().with_help(help)])
+                })?;
+            if *verified.predicate_type() == PredicateType::PROMOTION {
+                let repository = self.request.images[pending.image].reference.repository.clone();
+                let subject = DigestReference { repository, digest: pending.subject.digest.clone() };
+                VerifiedRecord::of(&subject, &verified, expected).map_err(|why| {
+                    let reason = Reason::new(ReasonCode::IdentityMismatch, why.to_string());
+                    let help = "run the gate in the workflow run of that version's own git tag";
+                    result.stop(State::Refuted, vec![reason.with_help(help)])
+                })?;
+            }
+        }
         Ok(())
     }
 

@@ -40,11 +40,11 @@ impl Gate<'_> {
             Decision::Allow { warnings } => {
                 result.decision = GateDecision::Allow;
                 self.step("decide", &format!("allow, {} warnings", warnings.len()));
-                result.warnings = warnings;
+                result.warnings.extend(warnings);
                 Ok(())
             }
             Decision::Deny { mut reasons, warnings } => {
-                result.warnings = warnings;
+                result.warnings.extend(warnings);
                 reasons.extend(self.partial_release(surveyed));
                 self.step("decide", &format!("deny, {} reasons", reasons.len()));
                 Err(result.stop(State::Denied, reasons))
@@ -83,26 +83,8 @@ impl Gate<'_> {
 
     /// Digest of rules, settings and requirements under which an image was decided.
     pub(in crate::ops::promote) fn policy_digest(&self, image: &CandidateImage) -> Result<Digest, Stop> {
-        let candidate = &self.request.candidate;
-        let input = PolicyInput {
-            api_version: API_VERSION.to_owned(),
-            now: Timestamp::UNIX_EPOCH,
-            subject: SubjectInput {
-                repository: image.reference.repository.clone(),
-                digest: image.reference.digest.clone(),
-            },
-            release: ReleaseInput {
-                version: candidate.version.clone(),
-                git_ref: candidate.git.git_ref.clone(),
-                commit: candidate.git.commit.clone(),
-                source_repository: None,
-            },
-            requirements: image.require.clone(),
-            settings: self.request.settings.clone(),
-            images: Vec::new(),
-            unsupported_children: Vec::new(),
-        };
-        self.request.policy.digest_under(&input).map_err(policy_failed)
+        let settings = &self.request.settings;
+        self.request.policy.digest_under(settings, &image.require).map_err(policy_failed)
     }
 
     /// Some tags of this very release are public already: the people downstream need to know, and can withdraw.

@@ -16,15 +16,17 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use crate::evidence::{TrustRoot, VerifiedEvidence};
-use crate::identity::ExpectedIdentities;
-use crate::oci::{DigestReference, Repository, Tag};
+use crate::identity::{ExpectedIdentities, IdentityRole};
+use crate::oci::{DigestReference, Tag};
 use crate::ops::Reporter;
 use crate::ops::look::Failures;
 use crate::policy::PolicySet;
 use crate::policy::input::{Requirements, Settings};
 use crate::promotion::plan::{Adoption, Ancestry, PlanOutcome};
-use crate::promotion::{AllowedTag, Approval, Candidate, ReleasePlan, approve};
+use crate::promotion::{AllowedTag, Approval, Candidate, Commit, ReleasePlan, approve};
 use crate::registry::Registry;
 use crate::scanner::Scanner;
 use crate::sigstore::{Clock, Signer};
@@ -37,6 +39,13 @@ pub trait FreshRegistry: Send + Sync + Debug {
     fn fresh(&self) -> Result<Arc<dyn Registry>, Stop>;
 }
 
+/// The git history, as far as branch tags need it.
+#[async_trait]
+pub trait History: Send + Sync + Debug {
+    /// Is `ours` a descendant of `theirs`? Whoever does not have both commits answers *unknown*.
+    async fn ancestry(&self, theirs: &Commit, ours: &Commit) -> Ancestry;
+}
+
 /// The edges a promotion needs.
 #[derive(Debug, Clone)]
 pub struct Ports {
@@ -44,6 +53,7 @@ pub struct Ports {
     pub fresh: Arc<dyn FreshRegistry>,
     pub signer: Arc<dyn Signer>,
     pub scanner: Arc<dyn Scanner>,
+    pub history: Arc<dyn History>,
     pub reporter: Arc<dyn Reporter>,
 }
 
@@ -76,8 +86,6 @@ pub struct Request {
     /// `https://github.com/OWNER/REPO`, where the configuration names one.
     pub source_repository: Option<String>,
     pub adopt: Adopt,
-    /// For branch tags that exist: is our commit a descendant? Filled by whoever knows the git history.
-    pub branches: BTreeMap<(Repository, Tag), Ancestry>,
     /// Stop before the first write.
     pub plan_only: bool,
     /// URL of the CI run, or empty.
@@ -94,7 +102,7 @@ impl Debug for Request {
 /// Runs the gate. `Err` only where a set-up problem (exit 2) keeps it from starting or going on; every verdict about the
 /// release is a [`Promotion`].
 pub async fn promote(ports: &Ports, request: &Request) -> Result<Promotion, Stop> {
-    let gate = Gate { ports, request, failures: Failures::default() };
+    let gate = Gate { ports, request, own: own_identities(request), failures: Failures::default() };
     match gate.run().await {
         Ok(promotion) => Ok(promotion),
         Err(Stop::Result(promotion)) => Ok(*promotion),
@@ -102,9 +110,20 @@ pub async fn promote(ports: &Ports, request: &Request) -> Result<Promotion, Stop
     }
 }
 
+/// An identity given without roles stands for each.
+fn own_identities(request: &Request) -> ExpectedIdentities {
+    let role = match request.candidate.version {
+        Some(_) => IdentityRole::Release,
+        None => IdentityRole::Branch,
+    };
+    request.identities.only(role).unwrap_or_else(|| request.identities.clone())
+}
+
 pub(in crate::ops::promote) struct Gate<'a> {
     ports: &'a Ports,
     request: &'a Request,
+    /// Who may sign what this run attaches: the release identity for a version, else the branch identity.
+    own: ExpectedIdentities,
     /// Looks that failed, for the reasons of a plan that is undecided.
     failures: Failures,
 }
@@ -118,6 +137,7 @@ impl Gate<'_> {
         let surveyed = self.survey(&mut result, &trees).await?;
         let plan = ReleasePlan::new(surveyed.iter().map(|s| s.plan.clone()).collect());
         result.set_plan(&plan);
+        result.warnings.extend(surveyed.iter().filter_map(survey::Surveyed::shared_identity));
         self.stop_on_obstacles(&mut result, &plan)?;
         if let Some(approval) = self.approve_earlier_run(&plan, &surveyed) {
             let unchanged = plan.outcome() == PlanOutcome::Unchanged;

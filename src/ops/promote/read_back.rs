@@ -60,7 +60,7 @@ impl Gate<'_> {
             .map_err(|verification| Refused::Root(verification.verdict, verification.reasons))?;
         let nodes = tree::read(registry, &reference.repository, &root).await;
         let required = Requirements::of_promote(nodes[0].evidence.kind());
-        let rules = self.rules();
+        let rules = self.own_rules();
         let (nodes, _) = gather_all(registry, &reference.repository, nodes, rules, &required, Depth::Enough).await;
         let mut nodes = nodes.into_iter().map(|node| node.evidence);
         let Some(root) = nodes.next() else {

@@ -7,14 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 
 use crate::evidence::verdict::{NodeKind, Requirements};
-use crate::evidence::{Moment, Statement, Verified, VerifiedEvidence};
+use crate::evidence::{Moment, PredicateType, Statement, Verified, VerifiedEvidence};
 use crate::image::{ImageTree, RegistrySource, expand};
-use crate::oci::{Descriptor, Digest};
-use crate::ops::gather::{Depth, Rules};
+use crate::oci::{Descriptor, Digest, DigestReference};
+use crate::ops::gather::{Depth, Rules, UnclearApi};
 use crate::ops::look::{Known, Look};
 use crate::ops::promote::{Adopt, CandidateImage, Gate, Promotion, State, Stop};
 use crate::ops::tree::{self, TreeNode};
 use crate::ops::verify::gather_all;
+use crate::policy::{Reason, ReasonCode};
+use crate::promotion::TagClass;
 use crate::promotion::plan::{AfterList, PlanInput, TagPlan, next_after_list, plan_tags};
 
 /// What is known about one candidate's repository.
@@ -32,6 +34,21 @@ pub(in crate::ops::promote) struct Surveyed {
 }
 
 impl Surveyed {
+    /// The candidate bears the release identity's signature, but no record of this gate: somebody else signs under that
+    /// identity, and plain `cosign verify` cannot tell the two apart.
+    pub(in crate::ops::promote) fn shared_identity(&self) -> Option<Reason> {
+        let statements = || self.nodes.iter().flat_map(|n| n.evidence.attestations()).filter_map(|a| a.statement());
+        let ours = |kind: &PredicateType| {
+            [PredicateType::PROMOTION, PredicateType::VSA, PredicateType::VULNERABILITY].contains(kind)
+        };
+        let foreign = statements().next()?;
+        if statements().any(|statement| ours(statement.predicate_type())) {
+            return None;
+        }
+        let message = format!("{} is signed by {} already, before any gate", self.plan.digest, foreign.signer().name);
+        Some(Reason::new(ReasonCode::IdentityShared, message))
+    }
+
     /// Verified statements about `node` that are attached already.
     pub(in crate::ops::promote) fn attached(&self, node: &Digest) -> impl Iterator<Item = &Verified<Statement>> {
         let nodes = self.nodes.iter().filter(move |n| n.evidence.digest() == node);
@@ -87,6 +104,9 @@ impl Gate<'_> {
         input.records.insert(image.reference.digest.clone(), own);
         self.look().read_records(&mut input).await;
         let fallback = nodes.iter().map(|n| n.evidence.digest().clone()).zip(fallback).collect();
+        // What a branch build signed is no evidence for a version: a stranger asks for the release identity.
+        let ours = |statement: &Verified<Statement>| self.own.matches(statement.signer()).is_ok();
+        let nodes: Vec<TreeNode> = nodes.into_iter().map(|node| node.signed_by(ours)).collect();
         let mut parts = nodes.iter().map(|n| n.evidence.clone());
         let root = parts.next();
         let complete =
@@ -104,13 +124,35 @@ impl Gate<'_> {
             Adopt::None | Adopt::Named(_) => BTreeMap::new(),
         };
         input.adoption = self.adoption(labels);
-        let branches = self.request.branches.iter().filter(|((r, _), _)| *r == image.reference.repository);
-        input.branches = branches.map(|((_, tag), ancestry)| (tag.clone(), *ancestry)).collect();
+        self.read_ancestry(image, &mut input).await;
         input
+    }
+
+    /// For each branch tag that shows another digest: does our commit descend from the one its record names?
+    async fn read_ancestry(&self, image: &CandidateImage, input: &mut PlanInput) {
+        let Some(ours) = &self.request.candidate.git.commit else { return };
+        for allowed in image.allowed.iter().filter(|allowed| allowed.class == TagClass::Branch) {
+            let Some(Some(target)) = input.targets.get(&allowed.tag) else { continue };
+            if *target == input.digest {
+                continue;
+            }
+            let reference = DigestReference { repository: input.repository.clone(), digest: target.clone() };
+            let records = self.look().verified_records(vec![reference]).await.unwrap_or_default();
+            let theirs = records.iter().max_by_key(|record| record.logged_at());
+            if let Some(theirs) = theirs.and_then(|record| record.record().git.commit.as_ref()) {
+                let ancestry = self.ports.history.ancestry(theirs, ours).await;
+                input.branches.insert(allowed.tag.clone(), ancestry);
+            }
+        }
     }
 
     pub(in crate::ops::promote) fn look(&self) -> Look<'_> {
         Look { registry: &self.ports.registry, rules: self.rules(), failures: &self.failures }
+    }
+
+    /// As [`Self::rules`], for what this run itself attaches.
+    pub(in crate::ops::promote) fn own_rules(&self) -> Rules<'_> {
+        Rules { expected: &self.own, ..self.rules() }
     }
 
     pub(in crate::ops::promote) fn rules(&self) -> Rules<'_> {
@@ -118,7 +160,7 @@ impl Gate<'_> {
             trust_root: &self.request.trust_root,
             expected: &self.request.identities,
             moment: Moment::now((self.request.clock)()),
-            unclear_is_absent: true,
+            unclear_api: UnclearApi::IsNoApi,
         }
     }
 }

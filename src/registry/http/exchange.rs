@@ -23,7 +23,7 @@ use crate::registry::http::retry::{Failure, Retry, retrying};
 use crate::registry::http::retry_after::parse_retry_after;
 use crate::registry::http::token::Scope;
 use crate::registry::http::warning::Warnings;
-use crate::registry::{ErrorKind, RegistryError};
+use crate::registry::{ErrorKind, RegistryError, StopSignal};
 
 /// A request to a registry, or to where it sends us.
 #[derive(Debug, Clone)]
@@ -85,6 +85,7 @@ pub(super) struct Exchange {
     pub(super) auth: Auth,
     pub(super) warnings: Warnings,
     pub(super) request_timeout: Duration,
+    pub(super) stop: StopSignal,
 }
 
 impl Exchange {
@@ -106,6 +107,10 @@ impl Exchange {
 
     /// One request; one more with new authorisation if the registry wants some or finds ours expired.
     pub(super) async fn attempt(&self, call: &Call<'_>) -> Result<Answer, Failure> {
+        if self.stop.is_requested() {
+            let message = "not sent: this run was asked to stop";
+            return Err(Failure::fatal(call.error(ErrorKind::Unavailable, message)));
+        }
         let ours = call.endpoint.owns(&call.url);
         let mut renewed = false;
         loop {

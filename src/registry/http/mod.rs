@@ -77,6 +77,7 @@ impl HttpRegistry {
             auth: Auth::new(options.credentials, options.realms),
             warnings: Warnings::default(),
             request_timeout: options.request_timeout,
+            stop: options.stop,
         };
         let (plain_http, deadline) = (options.plain_http, options.deadline);
         Ok(Self { exchange, capabilities: Capabilities::default(), uploads: Uploads::default(), plain_http, deadline })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::registry::StopSignal;
 use crate::registry::http::credentials::CredentialOptions;
 
 /// Nothing here is read from the environment, except that `reqwest` honours `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
@@ -23,6 +24,8 @@ pub struct HttpOptions {
     /// One method of the port with all its retries, pages and tokens; blob streams only up to their first byte.
     pub deadline: Duration,
     pub user_agent: String,
+    /// Once requested, no further request is begun; each ends as unavailable.
+    pub stop: StopSignal,
     /// Requests under way at once per registry. GHCR answered 429 to twelve parallel index writes.
     pub reads_per_host: usize,
     pub writes_per_host: usize,
@@ -38,6 +41,7 @@ impl Default for HttpOptions {
             request_timeout: Duration::from_secs(30),
             deadline: Duration::from_secs(60),
             user_agent: concat!("countersign/", env!("CARGO_PKG_VERSION")).to_owned(),
+            stop: StopSignal::default(),
             reads_per_host: 8,
             writes_per_host: 4,
         }
