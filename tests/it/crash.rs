@@ -108,10 +108,14 @@ async fn i8_a_terminated_run_exits_7_and_the_rerun_finishes() {
     let process = rustix::process::Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
     stop.wait_for_stop().await.unwrap();
     rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
-    let run = Run::of(child.wait_with_output().await.unwrap()).exits(7);
-    assert!(run.stderr.contains("run the same command again"), "{run}");
+    // The signal first, then the end of the request in flight.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     gateway.registry.faults().clear_faults();
+    gateway.registry.clear_log();
     stop.release();
+    let run = Run::of(child.wait_with_output().await.unwrap()).is("incomplete", 7).because("interrupted");
+    assert!(run.stdout.contains("run the same command again"), "{run}");
+    assert_eq!(gateway.writes(), Vec::<String>::new(), "something was begun after the signal");
     gateway.promote(&candidate, "1.2.3").await.is("promoted", 0);
     assert_eq!(gateway.tags().len(), 5);
 }
