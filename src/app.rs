@@ -112,14 +112,25 @@ impl App {
         let setup = |e: &dyn std::error::Error| {
             WiringError::new("trust-root", e, "pass --trust-root FILE, or --sigstore public-good")
         };
-        let file = self.wiring.trust_root.as_ref().or(match self.wiring.sigstore {
-            Some(_) => None,
-            None => self.config.tools.trust_root.as_ref(),
-        });
-        match file {
+        match self.trust_root_file() {
             Some(path) => load_trust_root(path).map_err(|e| setup(&e)),
             None => self.instance()?.trust_root().map_err(|e| setup(&e)),
         }
+    }
+
+    fn trust_root_file(&self) -> Option<&PathBuf> {
+        self.wiring.trust_root.as_ref().or(match self.wiring.sigstore {
+            Some(_) => None,
+            None => self.config.tools.trust_root.as_ref(),
+        })
+    }
+
+    /// The trust root's file, or the named instance.
+    #[must_use]
+    pub fn trust_root_name(&self) -> String {
+        let named = self.wiring.sigstore.as_ref().or(self.config.tools.sigstore.as_ref());
+        let named = || named.map_or("public-good", String::as_str).to_owned();
+        self.trust_root_file().map_or_else(named, |path| path.display().to_string())
     }
 
     fn instance(&self) -> Result<Instance, WiringError> {
@@ -132,15 +143,22 @@ impl App {
     /// Would signatures go to a log that everybody can read?
     #[must_use]
     pub fn uses_public_instance(&self) -> bool {
-        let own = self.wiring.signing_config.is_some() || self.config.tools.signing_config.is_some();
-        !own && self.instance().is_ok_and(|instance| instance != Instance::GitHub)
+        self.signing_config().is_none() && self.instance().is_ok_and(|instance| instance != Instance::GitHub)
+    }
+
+    /// A named instance replaces files that are named on a lower level: flag and environment over the configuration.
+    fn signing_config(&self) -> Option<&PathBuf> {
+        self.wiring.signing_config.as_ref().or(match self.wiring.sigstore {
+            Some(_) => None,
+            None => self.config.tools.signing_config.as_ref(),
+        })
     }
 
     fn services(&self) -> Result<Services, WiringError> {
         let setup = |e: &dyn std::error::Error| {
             WiringError::new("signing-config", e, "pass --signing-config FILE with --trust-root FILE")
         };
-        let file = self.wiring.signing_config.as_ref().or(self.config.tools.signing_config.as_ref());
+        let file = self.signing_config();
         let own_root = self.wiring.trust_root.is_some() || self.config.tools.trust_root.is_some();
         match file {
             Some(path) => Services::from_file(path).map_err(|e| setup(&e)),
@@ -186,6 +204,9 @@ impl App {
             message: "no vulnerability database: neither --trivy-db nor a home folder".to_owned(),
             help: "pass --trivy-db DIR".to_owned(),
         })?;
+        // The scanner runs in a folder of its own: a relative path would mean another place there.
+        let cache = std::path::absolute(&cache)
+            .map_err(|e| WiringError::new("trivy-db", &e, "pass --trivy-db with an absolute path"))?;
         let launcher = std::env::current_exe()
             .map_err(|e| WiringError::new("scanner", &e, "cannot tell where this program is"))?;
         let accepted = self.config.tools.trivy_digests.iter();

@@ -42,7 +42,9 @@ fn candidate(text: &str) -> Result<DigestReference, Failure> {
             Err(Failure::usage(format!("{reference} is a tag, and a tag may move: expected REPOSITORY@sha256:…"))
                 .help(format!("countersign inspect {reference} shows the digest")))
         }
-        Err(error) => Err(Failure::usage(error.to_string()).help("expected REPOSITORY@sha256:…")),
+        Err(error) => {
+            Err(Failure::usage(format!("{text} is no candidate: {error}")).help("expected REPOSITORY@sha256:…"))
+        }
     }
 }
 

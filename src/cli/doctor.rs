@@ -61,7 +61,11 @@ fn clock() -> Check {
     let now = App::clock()();
     let plausible = EARLIEST.parse().is_ok_and(|earliest: jiff::Timestamp| now > earliest);
     let wrong = || (format!("{now} is before this program was written"), "set this machine's clock".to_owned());
-    check("clock", if plausible { Ok(now.to_string()) } else { Err(wrong()) })
+    check("clock", if plausible { Ok(seconds(now)) } else { Err(wrong()) })
+}
+
+fn seconds(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 fn configuration(app: &App) -> Check {
@@ -76,7 +80,7 @@ fn configuration(app: &App) -> Check {
 }
 
 fn trust_root(app: &App) -> Check {
-    let result = app.trust_root().map(|root| format!("{root:?}")).map_err(|e| (e.message, e.help));
+    let result = app.trust_root().map(|_| app.trust_root_name()).map_err(|e| (e.message, e.help));
     check("trust root", result)
 }
 
@@ -114,7 +118,7 @@ async fn scanner(shared: &Shared, app: &App) -> Vec<Check> {
     let limit = promote::settings(shared, &app.config).max_database_age_seconds;
     let database = scanner.database().await.map_err(said).and_then(|database| {
         let age = App::clock()().as_second() - database.updated_at.as_second();
-        let message = format!("{}, updated {}", database.digest.short(), database.updated_at);
+        let message = format!("{}, updated {}", database.digest.short(), seconds(database.updated_at));
         let stale = || (format!("{message}: older than {} hours", limit / 3600), "update the database".to_owned());
         if age > limit { Err(stale()) } else { Ok(message) }
     });

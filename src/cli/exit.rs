@@ -27,7 +27,7 @@ pub enum Exit {
 
 impl Exit {
     /// With several outcomes the first of these present wins.
-    const PRECEDENCE: [Self; 8] = [
+    pub(crate) const PRECEDENCE: [Self; 8] = [
         Self::Internal,
         Self::Usage,
         Self::Refuted,
@@ -37,6 +37,39 @@ impl Exit {
         Self::Unknown,
         Self::NotFound,
     ];
+
+    /// Every exit, by code.
+    pub const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::Internal,
+        Self::Usage,
+        Self::Denied,
+        Self::Refuted,
+        Self::NotFound,
+        Self::Unauthorised,
+        Self::Unknown,
+        Self::Conflict,
+    ];
+
+    /// For docs/reference/exit-codes.md.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Ok => "done, allowed, verified",
+            Self::Internal => "internal error (a bug)",
+            Self::Usage => "usage, configuration, missing tool, isolation below what is required",
+            Self::Denied => "denied by policy (stale database and incomplete SBOM included)",
+            Self::Refuted => {
+                "refuted: evidence missing or wrong, scanner binary not accepted, withdrawn version resolved"
+            }
+            Self::NotFound => "not found",
+            Self::Unauthorised => "not authenticated or not authorised, expired token",
+            Self::Unknown => {
+                "unknown: could not reach or could not decide; scanner crashed or printed garbage; safe to retry"
+            }
+            Self::Conflict => "conflict: write-once tag taken, foreign channel target, tag moved meanwhile",
+        }
+    }
 
     #[must_use]
     pub fn code(self) -> u8 {

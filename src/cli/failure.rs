@@ -27,4 +27,14 @@ impl Failure {
         self.help = help.into();
         self
     }
+
+    /// Fills in a next step where there is none.
+    #[must_use]
+    pub(crate) fn or_help(self, help: &str) -> Self {
+        match (self.help.is_empty(), self.exit) {
+            (true, Exit::Usage) => self.help(help),
+            (true, Exit::Internal) => self.help("this is a bug: please report it with the command line and -vv"),
+            _ => self,
+        }
+    }
 }

@@ -68,16 +68,19 @@ fn text(inspection: &Inspection) -> String {
     for (i, node) in inspection.nodes.iter().enumerate() {
         let (branch, rest) = if i + 1 == inspection.nodes.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
         let platform = node.platform.as_ref().map(|p| format!(" {p}")).unwrap_or_default();
-        let size = node.compressed_size.map(|size| format!(" {:.1} MB", size as f64 / 1e6)).unwrap_or_default();
+        let size = node.compressed_size.map(|s| format!(" {}", human(s))).unwrap_or_default();
         text.push_str(&format!("{branch}{}{platform} {}{size}\n", node.kind, node.digest));
         for (key, value) in &node.labels {
             text.push_str(&format!("{rest}label    {key}={value}\n"));
         }
         for layer in &node.layers {
-            text.push_str(&format!("{rest}layer    {} {:.1} MB\n", layer.digest.short(), layer.size as f64 / 1e6));
+            text.push_str(&format!("{rest}layer    {} {}\n", layer.digest.short(), human(layer.size)));
         }
-        for referrer in &node.referrers {
-            let what = referrer.predicate_type.as_deref().or(referrer.artifact_type.as_deref()).unwrap_or("referrer");
+        let mut attached: Vec<_> =
+            node.referrers.iter().map(|r| (r.predicate_type.as_deref().or(r.artifact_type.as_deref()), r)).collect();
+        attached.sort_by_key(|(what, _)| *what);
+        for (what, referrer) in attached {
+            let what = what.unwrap_or("referrer");
             text.push_str(&format!("{rest}attached {what} {} ({})\n", referrer.digest.short(), referrer.place));
         }
         for note in &node.notes {
@@ -90,4 +93,14 @@ fn text(inspection: &Inspection) -> String {
         text.push_str(&format!("note     {note}\n"));
     }
     text
+}
+
+/// Powers of ten, as registries and the configuration count.
+fn human(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
 }

@@ -9,6 +9,7 @@ mod identity_args;
 pub mod options;
 mod output;
 mod progress;
+pub mod reference;
 mod wiring;
 
 mod candidates;
@@ -25,6 +26,7 @@ mod verify;
 
 use std::ffi::OsString;
 
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::exit::Exit;
@@ -72,7 +74,7 @@ pub async fn run(arguments: Vec<OsString>) -> Exit {
     };
     cli.shared.color.choose();
     crate::telemetry::init(cli.shared.verbose, cli.shared.quiet);
-    let result = dispatch(&cli).await;
+    let result = dispatch(&cli).await.map_err(|failure| failure.or_help(&help(&cli.command)));
     output::print(&cli.shared.output, &blank(&cli.command), result)
 }
 
@@ -80,11 +82,34 @@ fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     let matches = Cli::command().try_get_matches_from(arguments)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     if let Some((_, given)) = matches.subcommand() {
+        // clap keeps only the last place where a shared option stands.
+        let on_command_line = |option| given.value_source(option) == Some(ValueSource::CommandLine);
+        if on_command_line("output") {
+            cli.shared.output = options::outputs(arguments);
+        }
+        if on_command_line("plain_http") {
+            cli.shared.plain_http = options::values(arguments, "--plain-http");
+        }
         cli.shared
             .choose_sigstore(|option| given.value_source(option))
             .map_err(|message| Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message))?;
     }
     Ok(cli)
+}
+
+/// The next step where a failure names none.
+fn help(command: &Command) -> String {
+    let name = match command {
+        Command::Promote(_) => "promote",
+        Command::Verify(_) => "verify",
+        Command::Resolve(_) => "resolve",
+        Command::Inspect(_) => "inspect",
+        Command::Sbom(_) => "sbom",
+        Command::Scan(_) => "scan",
+        Command::Push(_) => "push",
+        Command::Doctor(_) => "doctor",
+    };
+    format!("countersign {name} --help")
 }
 
 /// What each command prints where it could not do its job.

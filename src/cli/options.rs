@@ -1,5 +1,6 @@
 //! Options that every command takes, before or after its name. Flag > environment > configuration file.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -32,7 +33,7 @@ pub struct Shared {
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, env = "COUNTERSIGN_COLOR")]
     pub color: Color,
 
-    /// Time allowed for one reference, for example 60s [default: 60s; promote: 10m]
+    /// Time for one reference of verify and resolve; elsewhere for one request with its retries [default: 60s]
     #[arg(long, global = true, value_name = "DURATION", env = "COUNTERSIGN_TIMEOUT")]
     pub timeout: Option<Timeout>,
 
@@ -112,6 +113,16 @@ impl Shared {
     }
 }
 
+/// Without `--timeout`; a release of a dozen images is verified in a few seconds.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Shared {
+    /// The time that one reference may take.
+    pub(crate) fn time_limit(&self) -> Duration {
+        self.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0)
+    }
+}
+
 /// A whole number of seconds, minutes or hours: `60s`, `5m`, `1h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeout(pub Duration);
@@ -168,5 +179,42 @@ impl FromStr for OutputSpec {
             _ => return Err(format!("unknown format {format:?}; expected text or json")),
         };
         Ok(Self { format, path })
+    }
+}
+
+/// Every value of a repeatable option, wherever it stands on the command line.
+pub(crate) fn values(arguments: &[OsString], option: &str) -> Vec<String> {
+    let options = arguments.iter().map(|a| a.to_string_lossy()).take_while(|a| a != "--");
+    let mut found = Vec::new();
+    let mut takes_next = false;
+    for argument in options {
+        match argument.strip_prefix(option) {
+            _ if takes_next => found.extend(argument.split(',').map(str::to_owned)),
+            Some(rest) => {
+                found.extend(rest.strip_prefix('=').into_iter().flat_map(|v| v.split(',')).map(str::to_owned))
+            }
+            None => {}
+        }
+        takes_next = !takes_next && argument == option;
+    }
+    found
+}
+
+/// What `--output` asks for, as far as it is understood.
+pub(crate) fn outputs(arguments: &[OsString]) -> Vec<OutputSpec> {
+    values(arguments, "--output").iter().filter_map(|value| value.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeatable_option_is_found_in_both_spellings_and_on_both_sides_of_the_command() {
+        let arguments =
+            ["x", "--output", "json=a,text", "verify", "--output=text=b", "--outputs=no", "--", "--output=json"];
+        let arguments = arguments.map(OsString::from);
+        assert_eq!(values(&arguments, "--output"), ["json=a", "text", "text=b"]);
+        assert_eq!(outputs(&arguments).len(), 3);
     }
 }

@@ -112,7 +112,7 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
     if let Some(folder) = &args.evidence_dir {
         save(folder, &promotion)?;
     }
-    Ok(Outcome { exit: exit(&promotion), document: promotion_document(&promotion)?, text: text(&promotion) })
+    Ok(Outcome { exit: exit(&promotion), document: promotion_document(&promotion)?, text: text(&promotion, args.plan) })
 }
 
 /// The first SIGINT or SIGTERM lets the requests in flight end and begins no further one, so that the run stops by
@@ -320,21 +320,34 @@ fn move_document(line: &TagMove) -> Value {
     })
 }
 
-fn text(promotion: &Promotion) -> String {
+/// Moves that will not be made are shown to whoever asked for the plan.
+fn text(promotion: &Promotion, planning: bool) -> String {
+    let stopped = matches!(promotion.state, State::Denied | State::Refuted | State::Unknown);
     let mut text = String::new();
-    for image in promotion.images.iter().filter(|image| !image.moves.is_empty()) {
+    for image in promotion.images.iter().filter(|image| !image.moves.is_empty() && (planning || !stopped)) {
         text.push_str(&format!("{}\n{}\n", image.reference, plan_table(&image.moves)));
     }
-    for reason in &promotion.reasons {
-        text.push_str(&tree::reason("", reason));
-    }
-    for warning in &promotion.warnings {
-        text.push_str(&format!("warning {}: {}\n", warning.code, warning.message));
-    }
-    let word = serde_json::to_value(promotion.state).ok().and_then(|v| v.as_str().map(str::to_owned));
+    let mut said = tree::Reasons::default();
+    text.push_str(&said.lines("", "warning ", &promotion.warnings));
+    text.push_str(&said.lines("", "", &promotion.reasons));
+    let (word, meaning) = last_line(promotion.state);
     let version = promotion.version.as_ref().map(|v| format!(" {v}")).unwrap_or_default();
-    text.push_str(&format!("{}{version}\n", word.unwrap_or_default()));
+    text.push_str(&format!("{word}{version}{meaning}\n"));
     text
+}
+
+/// The state's word, and what it means for the reader.
+fn last_line(state: State) -> (&'static str, &'static str) {
+    match state {
+        State::Planned => ("planned", ": nothing was written"),
+        State::Promoted => ("promoted", ""),
+        State::Unchanged => ("unchanged", ": everything was in place"),
+        State::Denied => ("denied", ": this run wrote nothing"),
+        State::Conflict => ("conflict", ""),
+        State::Refuted => ("refuted", ""),
+        State::Unknown => ("unknown", ": the same command may be run again"),
+        State::Incomplete => ("incomplete", ": the same command finishes it"),
+    }
 }
 
 /// Like Terraform's plan: a sign, the tag, what happens.

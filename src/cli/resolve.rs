@@ -10,7 +10,6 @@ use crate::cli::failure::Failure;
 use crate::cli::identity_args::IdentityArgs;
 use crate::cli::options::Shared;
 use crate::cli::output::{Outcome, document, list, tree};
-use crate::cli::verify::DEFAULT_TIMEOUT;
 use crate::cli::wiring;
 use crate::evidence::Moment;
 use crate::evidence::verdict::Verdict;
@@ -43,10 +42,17 @@ pub(crate) async fn run(shared: &Shared, args: &ResolveArgs) -> Result<Outcome, 
     let registry = app.registry()?;
     let (moment, unclear_api) = (Moment::now(App::clock()()), UnclearApi::MayHoldEvidence);
     let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_api };
-    let limit = shared.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0);
-    let each = args.references.iter().map(|reference| {
-        let work = tokio::time::timeout(limit, resolve(&registry, reference, rules));
-        async move { work.await.unwrap_or_else(|_| Resolution::timed_out(reference, limit)) }
+    let limit = shared.time_limit();
+    let each = args.references.iter().map(async |reference| {
+        let resolved = resolve(&registry, reference, rules);
+        wiring::in_time(limit, &reference.to_string(), resolved).await.unwrap_or_else(|reason| Resolution {
+            reference: reference.clone(),
+            digest: None,
+            verdict: Verdict::Unknown,
+            version: None,
+            promoted_at: None,
+            reasons: vec![reason],
+        })
     });
     let resolutions = join_all(each).await;
     let exit = Exit::worst(resolutions.iter().map(|r| wiring::exit_of(r.verdict, &r.reasons)));
@@ -80,11 +86,8 @@ fn text(resolution: &Resolution) -> String {
     match (resolution.verdict, pin(resolution)) {
         (Verdict::Verified, Some(pin)) => format!("{pin}\n"),
         (verdict, _) => {
-            let mut text = format!("{} {}\n", tree::verdict(verdict), resolution.reference);
-            for reason in &resolution.reasons {
-                text.push_str(&tree::reason("  ", reason));
-            }
-            text
+            let reasons = tree::Reasons::default().lines("  ", "", &resolution.reasons);
+            format!("{} {}\n{reasons}", tree::verdict(verdict), resolution.reference)
         }
     }
 }

@@ -207,8 +207,6 @@ fn scan_text(subject: &Subject, scan: &Scan, reasons: &[Reason]) -> String {
     let severities = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Unknown];
     let counts: Vec<String> = severities.iter().map(|s| format!("{} {}", count(*s), s.as_str())).collect();
     text.push_str(&format!("{} findings: {}\n", scan.findings.len(), counts.join(", ")));
-    for reason in reasons {
-        text.push_str(&tree::reason("", reason));
-    }
+    text.push_str(&tree::Reasons::default().lines("", "", reasons));
     text
 }

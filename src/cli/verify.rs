@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use futures_util::future::join_all;
@@ -16,7 +15,7 @@ use crate::cli::identity_args::IdentityArgs;
 use crate::cli::options::Shared;
 use crate::cli::output::{Outcome, document, list, tree};
 use crate::cli::wiring;
-use crate::evidence::verdict::{ChildrenRule, NodeKind, Requirements};
+use crate::evidence::verdict::{ChildrenRule, NodeKind, Requirements, Verdict};
 use crate::evidence::{Moment, PredicateType};
 use crate::identity::ExpectedIdentities;
 use crate::image::OfflineRegistry;
@@ -24,9 +23,6 @@ use crate::oci::{Reference, Repository};
 use crate::ops::gather::{Depth, Rules, UnclearApi};
 use crate::ops::verify::{Verification, verify};
 use crate::registry::Registry;
-
-/// Allowed for one reference (product.md, `--timeout`).
-pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
@@ -87,25 +83,23 @@ pub(crate) async fn run(shared: &Shared, args: &VerifyArgs) -> Result<Outcome, F
     let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_api };
     let required = requirements(&app, args)?;
     let depth = if args.all { Depth::Everything } else { Depth::Enough };
-    let limit = shared.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0);
-    let each = args
-        .references
-        .iter()
-        .map(|reference| within(limit, reference, verify(registry.as_ref(), reference, rules, &required, depth)));
+    let limit = shared.time_limit();
+    let each = args.references.iter().map(async |reference| {
+        let verified = verify(registry.as_ref(), reference, rules, &required, depth);
+        wiring::in_time(limit, &reference.to_string(), verified).await.unwrap_or_else(|reason| Verification {
+            reference: reference.clone(),
+            digest: None,
+            verdict: Verdict::Unknown,
+            tree: None,
+            reasons: vec![reason],
+        })
+    });
     let verifications = join_all(each).await;
     let exits = verifications.iter().map(|v| wiring::exit_of(v.verdict, &v.reasons));
     let exit = Exit::worst(exits);
     let text = verifications.iter().map(|v| text(v, &expected)).collect::<Vec<_>>().join("\n");
     let items = verifications.iter().map(verification_document).collect::<Result<Vec<_>, _>>()?;
     Ok(Outcome { exit, document: list("Verification", items), text })
-}
-
-/// A reference that takes too long is *unknown*.
-async fn within(limit: Duration, reference: &Reference, work: impl Future<Output = Verification>) -> Verification {
-    match tokio::time::timeout(limit, work).await {
-        Ok(verification) => verification,
-        Err(_) => Verification::timed_out(reference, limit),
-    }
 }
 
 /// Flags, else what `promote` writes under the configuration, else a signature.
@@ -142,21 +136,31 @@ pub(crate) fn verification_document(v: &Verification) -> Result<Value, Failure> 
 }
 
 fn text(v: &Verification, expected: &ExpectedIdentities) -> String {
-    let digest = v.digest.as_ref().map(|d| format!("@{}", d.short())).unwrap_or_default();
+    let tagged = matches!(v.reference, Reference::Tag(_));
+    let digest = v.digest.as_ref().filter(|_| tagged).map(|d| format!(" → {}", d.short())).unwrap_or_default();
     let mut text = format!("{} {}{digest}\n", tree::verdict(v.verdict), v.reference);
-    if let Some(verdict) = &v.tree {
-        text.push_str(&tree::nodes(verdict.nodes()));
+    let mut said = tree::Reasons::default();
+    match &v.tree {
+        Some(verdict) => text.push_str(&tree::nodes(verdict.nodes(), &mut said)),
+        None => text.push_str(&said.lines("  ", "", &v.reasons)),
     }
-    let shown_in_tree = v.tree.is_some();
-    for reason in v.reasons.iter().filter(|_| !shown_in_tree) {
-        text.push_str(&tree::reason("  ", reason));
-    }
-    if v.verdict != crate::evidence::verdict::Verdict::Verified {
-        for (role, identity) in expected.iter() {
-            text.push_str(&format!("  expected ({role}): {}\n", describe(identity)));
-        }
+    if v.tree.is_some() && v.verdict != Verdict::Verified {
+        text.push_str(&expectation(expected));
     }
     text
+}
+
+/// Who was expected to sign; roles that are the same identity on one line.
+fn expectation(expected: &ExpectedIdentities) -> String {
+    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+    for (role, identity) in expected.iter() {
+        let identity = describe(identity);
+        match lines.iter_mut().find(|(known, _)| *known == identity) {
+            Some((_, roles)) => roles.push(role.to_string()),
+            None => lines.push((identity, vec![role.to_string()])),
+        }
+    }
+    lines.iter().map(|(identity, roles)| format!("expected ({}): {identity}\n", roles.join(", "))).collect()
 }
 
 fn describe(identity: &crate::identity::ExpectedIdentity) -> String {

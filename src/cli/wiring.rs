@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -64,6 +65,14 @@ pub(crate) fn expected(app: &App, flags: Option<ExpectedIdentities>) -> Result<E
     flags.or_else(|| app.config.identities.clone()).ok_or_else(|| {
         Failure::new(Exit::Usage, "no-expected-identity", "no expected identity: whose signature would be good?")
             .help("pass --issuer with --identity or --identity-regexp, --github-repository, or set identity in countersign.yaml")
+    })
+}
+
+/// The answer for `subject`, or why there is none in time.
+pub(crate) async fn in_time<T>(limit: Duration, subject: &str, work: impl Future<Output = T>) -> Result<T, Reason> {
+    tokio::time::timeout(limit, work).await.map_err(|_| {
+        let message = format!("{subject}: no answer within {} s", limit.as_secs());
+        Reason::new(ReasonCode::Unreachable, message).with_help("try again, or allow more time with --timeout")
     })
 }
 

@@ -23,6 +23,7 @@ pub struct File {
     /// Who may have signed what; used by read-back, verify, resolve and audit.
     #[serde(default)]
     pub identity: Option<Identity>,
+    /// What the decision asks of every image.
     #[serde(default)]
     pub policy: Policy,
     /// Per registry host: what is allowed beyond the defaults.
@@ -67,6 +68,7 @@ pub struct Require {
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Chart {
+    /// HOST/NAME, spelled out.
     pub repository: String,
 }
 
@@ -74,7 +76,7 @@ pub struct Chart {
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Tags {
-    /// `both` (default), `plain`, `v`, `brokkr`, `kube9` or `storacha`.
+    /// `both`, `plain`, `v`, `brokkr`, `kube9` or `storacha`.
     #[serde(default)]
     pub preset: Option<String>,
     /// Rules in the language of docker/metadata-action.
@@ -111,7 +113,7 @@ pub struct Identity {
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct GitHub {
-    /// OWNER/REPO
+    /// OWNER/REPO of the workflow run.
     pub repository: String,
     /// `.github/workflows/FILE` of that repository, or `OWNER/REPO/PATH` of a reusable workflow.
     #[serde(default)]
@@ -129,12 +131,16 @@ pub struct RefPattern {
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Policy {
+    /// Which findings of the scan deny, and which only warn.
     #[serde(default)]
     pub vulnerabilities: Vulnerabilities,
+    /// How old a scan and its database may be.
     #[serde(default)]
     pub scan: Scan,
+    /// What is asked of the build's own provenance; countersign never makes any.
     #[serde(default)]
     pub provenance: Provenance,
+    /// What the images must say about themselves.
     #[serde(default)]
     pub labels: Labels,
     /// File with dated exceptions.
@@ -145,10 +151,10 @@ pub struct Policy {
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Vulnerabilities {
-    /// Severities that deny; default: CRITICAL. An empty list denies nothing.
+    /// Severities that deny. An empty list denies nothing.
     #[serde(default)]
     pub deny: Option<Vec<String>>,
-    /// Severities that warn; default: HIGH.
+    /// Severities that warn.
     #[serde(default)]
     pub warn: Option<Vec<String>>,
     /// Count only findings that have a fixed version.
@@ -162,10 +168,10 @@ pub struct Vulnerabilities {
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Scan {
-    /// Oldest acceptable scan; default 7d.
+    /// Oldest acceptable scan, in `h` or `d`.
     #[serde(default)]
     pub max_age: Option<String>,
-    /// Oldest acceptable vulnerability database; default 24h.
+    /// Oldest acceptable vulnerability database, in `h` or `d`.
     #[serde(default)]
     pub max_db_age: Option<String>,
 }

@@ -250,12 +250,9 @@ impl Builder<'_> {
                 if format!("{host}/x").parse::<Repository>().is_err() {
                     return Err(self.refuse(format!("registries.{host}"), "expected a registry host"));
                 }
-                if let Some(realm) = &registry.realm
-                    && url::Url::parse(realm).is_err()
-                {
-                    return Err(
-                        self.refuse(format!("registries.{host}.realm"), format!("expected a URL, found {realm:?}"))
-                    );
+                if let Some(realm) = registry.realm.as_ref().filter(|realm| !may_receive_a_credential(realm)) {
+                    let message = format!("expected an https URL, found {realm:?}");
+                    return Err(self.refuse(format!("registries.{host}.realm"), message));
                 }
                 Ok((host, RegistryConfig { realm: registry.realm, ca: registry.ca.map(PathBuf::from) }))
             })
@@ -263,6 +260,9 @@ impl Builder<'_> {
     }
 
     fn tools(&self, tools: file::Tools) -> Result<ToolConfig, ConfigError> {
+        if tools.sigstore.is_some() && (tools.trust_root.is_some() || tools.signing_config.is_some()) {
+            return Err(self.refuse("sigstore", "cannot be used with trust-root or signing-config"));
+        }
         let digests = tools.trivy_digests.iter().map(|d| d.parse());
         Ok(ToolConfig {
             sigstore: tools.sigstore,
@@ -324,6 +324,18 @@ impl Builder<'_> {
         }
         Ok(ExpectedIdentity::Name { issuer, name })
     }
+}
+
+/// A credential crosses a network only encrypted.
+fn may_receive_a_credential(realm: &str) -> bool {
+    let Ok(url) = url::Url::parse(realm) else { return false };
+    let loopback = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && loopback)
 }
 
 /// `200MB` is 200·10⁶, `200MiB` is 200·2²⁰, a bare number is bytes.

@@ -1,15 +1,24 @@
-//! Finds keys that the schema does not know, with the nearest known name.
+//! Finds keys that the schema does not know, with the nearest known name, and values that are not of their key's type.
 //!
 //! Walks the document beside the JSON Schema that `schemars` derives from [`crate::config::file`], so that there is one
 //! list of keys in the program.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::config::ConfigError;
 use crate::config::file::File;
 
 /// A known name is offered up to this many edits away; farther ones are noise.
 const MAX_EDITS: usize = 4;
+
+/// JSON Schema's types, as they are said in messages.
+const EXPECTED: [(&str, &str); 5] = [
+    ("object", "keys and values"),
+    ("array", "a list"),
+    ("string", "a text"),
+    ("boolean", "true or false"),
+    ("integer", "a whole number"),
+];
 
 pub(super) fn check(path: &str, document: &Value) -> Result<(), ConfigError> {
     let schema = schemars::schema_for!(File).to_value();
@@ -23,9 +32,15 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn value(&self, schema: &Value, document: &Value, at: &str) -> Result<(), ConfigError> {
+        if document.is_null() && allows(schema, "null") {
+            return Ok(());
+        }
         let schema = self.resolve(schema);
+        self.of_type(schema, document, at)?;
         match document {
-            Value::Object(map) => map.iter().try_for_each(|(key, child)| self.member(schema, key, child, at)),
+            Value::Object(map) => self
+                .complete(schema, map, at)
+                .and_then(|()| map.iter().try_for_each(|(key, child)| self.member(schema, key, child, at))),
             Value::Array(list) => match schema.get("items") {
                 Some(items) => {
                     list.iter().enumerate().try_for_each(|(i, v)| self.value(items, v, &format!("{at}[{i}]")))
@@ -36,8 +51,38 @@ impl Walk<'_> {
         }
     }
 
+    fn of_type(&self, schema: &Value, document: &Value, at: &str) -> Result<(), ConfigError> {
+        let (name, found) = match document {
+            Value::Null => ("null", "nothing".to_owned()),
+            Value::Bool(value) => ("boolean", value.to_string()),
+            Value::Number(value) => ("number", value.to_string()),
+            Value::String(value) => ("string", format!("the text {value:?}")),
+            Value::Array(_) => ("array", "a list".to_owned()),
+            Value::Object(_) => ("object", "keys and values".to_owned()),
+        };
+        let whole = document.is_u64() && allows(schema, "integer");
+        if schema.get("type").is_none() || allows(schema, name) || whole {
+            return Ok(());
+        }
+        let expected = EXPECTED.iter().find(|(name, _)| allows(schema, name)).map_or("another type", |(_, said)| *said);
+        Err(self.refuse(at, format!("expected {expected}, found {found}")))
+    }
+
+    fn complete(&self, schema: &Value, map: &Map<String, Value>, at: &str) -> Result<(), ConfigError> {
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+        match required.filter_map(Value::as_str).find(|key| !map.contains_key(*key)) {
+            Some(key) => Err(self.refuse(&joined(at, key), "is required, and missing".to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    fn refuse(&self, key: &str, message: String) -> ConfigError {
+        let key = if key.is_empty() { "the whole file" } else { key };
+        ConfigError::Value { path: self.path.to_owned(), key: key.to_owned(), message }
+    }
+
     fn member(&self, schema: &Value, key: &str, child: &Value, at: &str) -> Result<(), ConfigError> {
-        let full = if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
+        let full = joined(at, key);
         let properties = schema.get("properties").and_then(Value::as_object);
         if let Some(known) = properties.and_then(|p| p.get(key)) {
             return self.value(known, child, &full);
@@ -65,6 +110,17 @@ impl Walk<'_> {
             options.and_then(|list| list.iter().find(|s| s.get("type").and_then(Value::as_str) != Some("null")));
         non_null.map_or(schema, |option| self.resolve(option))
     }
+}
+
+fn joined(at: &str, key: &str) -> String {
+    if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") }
+}
+
+fn allows(schema: &Value, name: &str) -> bool {
+    let named = |value: &Value| value.as_str() == Some(name);
+    let own =
+        schema.get("type").is_some_and(|kind| named(kind) || kind.as_array().is_some_and(|l| l.iter().any(named)));
+    own || schema.get("anyOf").and_then(Value::as_array).is_some_and(|l| l.iter().any(|s| allows(s, name)))
 }
 
 /// Levenshtein distance.

@@ -26,6 +26,15 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::oci::{Descriptor, Digest, RawManifest};
+/// The walk through a foreign layer, for fuzz/ only.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// An uncompressed layer: no bytes may do harm.
+    pub fn layer(bytes: &[u8]) {
+        let _ = super::layer_scan::scan(&mut super::tar_walk::TarWalk::new(bytes), &Default::default());
+    }
+}
+
 pub use crate::registry::BlobStream;
 pub use archive::ArchiveSource;
 pub use catalog::{Catalog, catalog};

@@ -4,7 +4,6 @@
 //! version must not be withdrawn, and a channel must point to the highest version of its scope (product.md).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -41,13 +40,6 @@ impl Resolution {
             promoted_at: None,
             reasons: Vec::new(),
         }
-    }
-
-    /// Not finished within `limit`.
-    #[must_use]
-    pub fn timed_out(reference: &TagReference, limit: Duration) -> Self {
-        let message = format!("{reference} was not resolved within {} s", limit.as_secs());
-        Self::nothing_known(reference).refuse(Verdict::Unknown, Reason::new(ReasonCode::Unreachable, message))
     }
 
     fn refuse(mut self, verdict: Verdict, reason: Reason) -> Self {

@@ -1,7 +1,5 @@
 //! `verify`: a reference and everything below it, looked at as a stranger would, with a three-valued verdict.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 
 use crate::evidence::verdict::{NodeEvidence, Requirements, TreeVerdict, Verdict, judge};
@@ -24,13 +22,6 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Not finished within `limit`.
-    #[must_use]
-    pub fn timed_out(reference: &Reference, limit: Duration) -> Self {
-        let message = format!("{reference} was not verified within {} s", limit.as_secs());
-        Self::without_tree(reference, None, Verdict::Unknown, Reason::new(ReasonCode::Unreachable, message))
-    }
-
     fn without_tree(reference: &Reference, digest: Option<Digest>, verdict: Verdict, reason: Reason) -> Self {
         Self { reference: reference.clone(), digest, verdict, tree: None, reasons: vec![reason] }
     }

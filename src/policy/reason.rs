@@ -107,14 +107,14 @@ reason_codes! {
     /// The record names another repository.
     RepositoryMismatch = "repository-mismatch", "";
     /// The record does not allow this tag.
-    TagNotAuthorised = "tag-not-authorised", "countersign audit shows who moved it";
+    TagNotAuthorised = "tag-not-authorised", "find out who moved the tag; pin the digest of a release that verifies";
     /// The version was withdrawn.
     Withdrawn = "withdrawn", "use the version the channel points to";
     /// A channel does not point to the highest version of its scope.
-    NotHighest = "not-highest", "countersign audit shows who moved it";
+    NotHighest = "not-highest", "find out who moved the tag; resolve a version tag meanwhile";
     // ── policy ──────────────────────────────────────────────────────────────────────────────────────────────
     /// A finding of a denied severity.
-    VulnerabilityDenied = "vulnerability-denied", "update the package, or add a dated exception";
+    VulnerabilityDenied = "vulnerability-denied", "update the package, or change policy.vulnerabilities";
     /// A finding of a severity that only warns.
     VulnerabilityWarned = "vulnerability-warned", "";
     /// The scan is older than `scan.max-age`.

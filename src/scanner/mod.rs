@@ -17,6 +17,18 @@ mod report;
 mod trivy;
 mod workspace;
 
+/// The parser of the scanner's answer, for fuzz/ only.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// A report about a document without components: no bytes may do harm.
+    pub fn report(json: &[u8]) {
+        if let Ok(document) = super::document::Document::prepare(br#"{"bomFormat":"CycloneDX","specVersion":"1.5"}"#) {
+            let _ = super::report::read(json, &document);
+        }
+        let _ = super::report::version(json);
+    }
+}
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -8,6 +8,10 @@ mod architecture;
 mod attacks;
 /// Channels go forward only.
 mod channels;
+/// One clear coded error each, and nothing written.
+mod bad_input;
+/// Texts for people.
+mod cli_text;
 /// The ways around the gate do not compile.
 mod compile_fail;
 /// The client is killed; the rerun finishes.
@@ -24,6 +28,8 @@ mod offline;
 mod policies;
 /// The whole gate as CI sees it.
 mod promote;
+/// docs/reference/ against the program.
+mod reference;
 /// The registry client over real HTTP, against the sandbox and, on demand, real registries.
 mod registry;
 /// Tags to verified digests.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::cli::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::options::{Format, OutputSpec};
+use crate::cli::options::{self, Format, OutputSpec};
 
 /// `apiVersion` of every document.
 pub(crate) const API_VERSION: &str = "countersign.dev/v1";
@@ -199,12 +199,10 @@ fn usage_failure(error: &clap::Error, arguments: &[OsString]) -> Failure {
 
 /// What `--output` asks for on a command line that clap refused.
 fn requested(arguments: &[OsString]) -> Vec<OutputSpec> {
-    let texts: Vec<_> = arguments.iter().map(|a| a.to_string_lossy()).collect();
-    let after = texts.windows(2).filter(|w| w[0] == "--output").map(|w| w[1].to_string());
-    let joined = texts.iter().filter_map(|a| a.strip_prefix("--output=").map(str::to_owned));
-    let mut values: Vec<String> = after.chain(joined).collect();
-    if values.is_empty() {
-        values.extend(crate::config::environment::output());
+    let given = options::outputs(arguments);
+    if !given.is_empty() {
+        return given;
     }
-    values.iter().flat_map(|value| value.split(',')).filter_map(|value| value.parse().ok()).collect()
+    let environment = crate::config::environment::output().unwrap_or_default();
+    environment.split(',').filter_map(|value| value.parse().ok()).collect()
 }

@@ -35,6 +35,18 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
+/// Pure parsers of foreign headers, for fuzz/ only.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// `WWW-Authenticate`, `Link` and `Retry-After`: no text may do harm.
+    pub fn headers(text: &str) {
+        let _ = super::challenge::parse_challenges(text);
+        let _ = super::link::parse_next(text);
+        let _ = super::retry_after::retry_after_in(text);
+        let _ = super::retry_after::parse_retry_after(text, jiff::Timestamp::UNIX_EPOCH);
+    }
+}
+
 pub use credentials::{CredentialOptions, ExplicitToken};
 pub use options::{HttpOptions, HttpSetupError};
 
