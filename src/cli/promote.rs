@@ -273,7 +273,11 @@ fn exit(promotion: &Promotion) -> Exit {
         State::Conflict => Exit::Conflict,
         State::Refuted => Exit::Refuted,
         State::Unknown => wiring::unknown_exit(&promotion.reasons),
-        State::Incomplete => Exit::Unknown,
+        // Whatever was not found then was there before.
+        State::Incomplete => match wiring::unknown_exit(&promotion.reasons) {
+            Exit::NotFound => Exit::Unknown,
+            exit => exit,
+        },
     }
 }
 

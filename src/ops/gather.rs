@@ -199,7 +199,9 @@ impl Gathering<'_> {
     async fn bundle(&self, layer: &Descriptor) -> Look {
         if layer.size > MAX_BUNDLE_BYTES {
             let message = format!("the bundle has {} bytes, at most {MAX_BUNDLE_BYTES} are read", layer.size);
-            return refused(&layer.digest, Refusal::new(ReasonCode::BundleTooLarge, message));
+            // A limit, so nobody knows what it says. Not a problem of the node: nothing that we write is this large.
+            let reason = Reason::new(ReasonCode::BundleTooLarge, message);
+            return Look::Outcome(AttestationOutcome::unread(layer.digest.clone(), Format::BundleV03, reason));
         }
         let mut stream = match self.registry.blob(self.repository, layer).await {
             Ok(Some(stream)) => stream,

@@ -3,7 +3,7 @@
 //! A look that failed leaves no entry, or says so; whatever depends on it is undecided (I6).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::{join_all, try_join_all};
 
@@ -13,9 +13,10 @@ use crate::identity::IdentityRole;
 use crate::image::{RegistrySource, expand};
 use crate::oci::{Digest, DigestReference, Repository, Tag};
 use crate::ops::gather::{Depth, Rules, gather, lookup_failure};
+use crate::policy::Reason;
 use crate::promotion::plan::{Adoption, DigestRecords, PlanInput, RecordedRelease, TagList, tags_to_examine};
 use crate::promotion::{AllowedTag, VerifiedRecord, Version};
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryError};
 
 /// The label that tells the version of an adopted target.
 const VERSION_LABEL: &str = "org.opencontainers.image.version";
@@ -25,6 +26,27 @@ const VERSION_LABEL: &str = "org.opencontainers.image.version";
 pub struct Look<'a> {
     pub registry: &'a Arc<dyn Registry>,
     pub rules: Rules<'a>,
+    pub failures: &'a Failures,
+}
+
+/// Why looks failed, in the registry's words. A plan only says that it is undecided; whether that is "not authorised" or
+/// "try again" shows here.
+#[derive(Debug, Default)]
+pub struct Failures(Mutex<Vec<Reason>>);
+
+impl Failures {
+    fn push(&self, reason: Reason) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains(&reason) {
+            all.push(reason);
+        }
+    }
+
+    /// Everything so far.
+    #[must_use]
+    pub fn take(&self) -> Vec<Reason> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What a run knows about tags besides the list.
@@ -114,6 +136,7 @@ impl Look<'_> {
     #[must_use]
     pub fn records_in(&self, reference: &DigestReference, node: &NodeEvidence) -> DigestRecords {
         if let Some(problem) = node.problems().first() {
+            self.failures.push(problem.clone());
             return DigestRecords::Unreadable { why: problem.message.clone() };
         }
         let withdrawn: Vec<Version> = statements(node).filter_map(withdrawn_version).collect();
@@ -143,7 +166,7 @@ impl Look<'_> {
 
     async fn node(&self, reference: &DigestReference, types: &[PredicateType]) -> Result<NodeEvidence, String> {
         let registry = self.registry.as_ref();
-        let found = registry.manifest(&reference.clone().into()).await.map_err(|e| e.to_string())?;
+        let found = registry.manifest(&reference.clone().into()).await.map_err(|e| self.failed(&e))?;
         let manifest = found.ok_or_else(|| format!("{reference} does not exist"))?;
         let mut node = NodeEvidence::of(&manifest, None).map_err(|e| e.to_string())?;
         gather(registry, &reference.repository, &mut node, self.rules, types, Depth::Hinted).await;
@@ -153,8 +176,13 @@ impl Look<'_> {
     async fn tag_list(&self, repository: &Repository) -> TagList {
         match self.registry.tags(repository).await {
             Ok(tags) => TagList::Complete(tags.unwrap_or_default()),
-            Err(error) => TagList::Unreadable { why: error.to_string() },
+            Err(error) => TagList::Unreadable { why: self.failed(&error) },
         }
+    }
+
+    fn failed(&self, error: &RegistryError) -> String {
+        self.failures.push(lookup_failure(error));
+        error.to_string()
     }
 
     /// HEAD of each tag; one that could not be looked up has no entry.
@@ -163,7 +191,7 @@ impl Look<'_> {
             match self.registry.head(repository, &tag).await {
                 Ok(digest) => Some((tag, digest)),
                 Err(error) => {
-                    tracing::warn!(reason.code = %lookup_failure(&error).code, "{error}");
+                    self.failed(&error);
                     None
                 }
             }

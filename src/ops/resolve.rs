@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::evidence::verdict::{NodeKind, Requirements, Verdict};
 use crate::oci::{Digest, DigestReference, Manifest, TagReference};
 use crate::ops::gather::{Depth, Rules};
-use crate::ops::look::{Known, Look};
+use crate::ops::look::{Failures, Known, Look};
 use crate::ops::tree;
 use crate::ops::verify::{fetch_root, gather_all, judge_nodes};
 use crate::policy::{Reason, ReasonCode};
@@ -72,7 +72,8 @@ pub async fn resolve(registry: &Arc<dyn Registry>, reference: &TagReference, rul
     let nodes = tree::read(registry.as_ref(), repository, &root).await;
     // Withdrawals matter too, so everything is read.
     let (nodes, _) = gather_all(registry.as_ref(), repository, nodes, rules, &required, Depth::Everything).await;
-    let look = Look { registry, rules };
+    let failures = Failures::default();
+    let look = Look { registry, rules, failures: &failures };
     let records = look.verified_in(&subject, &nodes[0].evidence);
     let releases = look.records_in(&subject, &nodes[0].evidence);
     let tree = judge_nodes(nodes, &required);
@@ -96,7 +97,11 @@ async fn authorised(
     let naming = records.iter().filter(|r| r.record().allows(&subject.repository, &subject.digest, &reference.tag));
     let best = naming.max_by(|a, b| (&a.record().version, a.logged_at()).cmp(&(&b.record().version, b.logged_at())));
     let Some(best) = best else {
-        let here = records.iter().any(|record| record.record().image(&subject.repository).is_some());
+        // A sibling's record names this repository too, with another digest.
+        let of_this = |record: &VerifiedRecord| {
+            record.record().image(&subject.repository).is_some_and(|image| image.digest == subject.digest)
+        };
+        let here = records.iter().any(of_this);
         let (code, what) = if here || records.is_empty() {
             (ReasonCode::TagNotAuthorised, format!("no promotion record on {subject} names {reference}"))
         } else {
@@ -143,7 +148,9 @@ async fn highest(
     look.read_records(&mut input).await;
     let plan = plan_tags(&input);
     if let Some(reason) = plan.undecided.first() {
-        return resolution.refuse(Verdict::Unknown, reason.clone());
+        let mut resolution = resolution.refuse(Verdict::Unknown, reason.clone());
+        resolution.reasons.extend(look.failures.take());
+        return resolution;
     }
     match plan.moves.first() {
         Some(line) if line.action == Action::Keep => resolution,

@@ -6,16 +6,22 @@
 mod architecture;
 /// Bundles with exactly one defect.
 mod attacks;
+/// Channels go forward only.
+mod channels;
 /// One clear coded error each, and nothing written.
 mod bad_input;
 /// Texts for people.
 mod cli_text;
 /// The ways around the gate do not compile.
 mod compile_fail;
+/// The client is killed; the rerun finishes.
+mod crash;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
 /// Trees and layers of images, good and hostile.
 mod image;
+/// The invariants, from outside.
+mod invariants;
 /// Evidence from a folder instead of a registry.
 mod offline;
 /// Rego unit tests of `policies/`, through the engine that decides.
@@ -26,6 +32,8 @@ mod promote;
 mod reference;
 /// The registry client over real HTTP, against the sandbox and, on demand, real registries.
 mod registry;
+/// Tags to verified digests.
+mod resolve;
 /// Layers to inventories and SBOMs.
 mod sbom;
 /// The real Trivy and misbehaving ones, behind the launcher.
@@ -36,3 +44,5 @@ mod signing;
 mod support;
 /// Evidence of a whole release, from bundles to `VerifiedEvidence`.
 mod tree;
+/// Verdicts on what is attached.
+mod verify;

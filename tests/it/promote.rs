@@ -77,7 +77,141 @@ async fn a_release_of_two_images_needs_both_and_tags_both() {
         assert_eq!(tags.keys().collect::<Vec<_>>(), RELEASE_TAGS);
         assert!(tags.values().all(|d| d == digest(candidate)));
     }
+    let log = gateway.registry.log();
+    let puts = |tags: &str| {
+        let pattern = regex::Regex::new(&format!("/manifests/({tags})$")).unwrap();
+        let of: Vec<u64> =
+            log.iter().filter(|r| r.method == "PUT" && pattern.is_match(r.path())).map(|r| r.number).collect();
+        (of.iter().min().copied().unwrap(), of.iter().max().copied().unwrap(), of.len())
+    };
+    let (versions, channels, latest) = (puts("v?1.2.3"), puts("1|1.2"), puts("latest"));
+    assert_eq!((versions.2, channels.2, latest.2), (4, 4, 2));
+    assert!(versions.1 < channels.0 && channels.1 < latest.0, "phases overlap across repositories");
     gateway.promote_with(&agent, "1.2.3", &[&app]).await.is("unchanged", 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_taken_by_somebody_between_look_and_write_is_a_conflict_and_stays() {
+    let gateway = Gateway::start().await;
+    let candidate = gateway.build("1.2.3");
+    let other = gateway.push(APP, &sample("other"));
+    // The tag list knows of no `latest`, so this is the look right before its write.
+    let look = When::method("HEAD").matching("/manifests/latest$");
+    let mut stop = gateway.registry.faults().stop(look.first(1), Place::Before);
+    let running = tokio::spawn(gateway.command(&["promote", &candidate, "--version", "1.2.3"]).output());
+    stop.wait_for_stop().await.unwrap();
+    gateway.registry.set_tag(APP, "latest", digest(&other));
+    stop.release();
+    crate::support::Run::of(running.await.unwrap().unwrap()).is("conflict", 8).because("tag-moved");
+    assert_eq!(gateway.tags()["latest"], digest(&other));
+    gateway.promote(&candidate, "1.2.3").await.is("conflict", 8).because("foreign-target");
+    gateway.promote_with(&candidate, "1.2.3", &["--adopt", "latest=1.0.0"]).await.is("promoted", 0);
+    assert_eq!(gateway.tags()["latest"], digest(&candidate));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_is_gone_for_a_moment_after_its_write_is_waited_for() {
+    let gateway = Gateway::start().await;
+    gateway.release("1.2.2").await;
+    // Looks at `latest`: for the plan, before the write, after the write.
+    let look = When::method("HEAD").matching("/manifests/latest$");
+    gateway.registry.faults().add(look.nth(3), Place::Before, Fault::Status(404));
+    let candidate = gateway.release("1.2.3").await;
+    assert_eq!(gateway.tags()["latest"], digest(&candidate));
+}
+
+/// Blobs that were read since the log was cleared, other than bundles.
+fn layers_read(gateway: &Gateway, image: &countersign_sandbox::image::Index) -> usize {
+    let layers: Vec<&String> = image.images.iter().flat_map(|i| &i.layers).map(|l| &l.digest).collect();
+    gateway.registry.log().iter().filter(|r| layers.contains(&&last_part(r))).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_tags_are_written_on_young_evidence_without_a_scan_and_after_one_under_another_policy() {
+    let gateway = Gateway::start().await;
+    let candidate = gateway.release("1.2.3").await;
+    gateway.registry.delete_tag(APP, "latest");
+    gateway.registry.clear_log();
+    let entries = gateway.sigstore.rekor_size();
+    gateway.promote(&candidate, "1.2.3").await.is("promoted", 0);
+    assert_eq!(gateway.tags()["latest"], digest(&candidate));
+    assert_eq!((layers_read(&gateway, &sample("1.2.3")), gateway.sigstore.rekor_size()), (0, entries));
+    assert_eq!(gateway.writes().len(), 1);
+
+    gateway.configure(&[APP], "policy: { vulnerabilities: { deny: [CRITICAL, HIGH] } }");
+    gateway.registry.delete_tag(APP, "latest");
+    gateway.promote(&candidate, "1.2.3").await.is("promoted", 0);
+    assert!(layers_read(&gateway, &sample("1.2.3")) > 0);
+    let kinds = attached(&gateway.registry, APP, digest(&candidate), false);
+    let twice = kinds.iter().filter(|(_, count)| **count == 2).map(|((_, kind), _)| kind.as_str());
+    let twice: std::collections::BTreeSet<&str> = twice.collect();
+    let (vsa, record) = ("https://slsa.dev/verification_summary/v1", "https://countersign.dev/promotion/v1");
+    assert_eq!(twice, [record, vsa].into(), "what names the policy is said again, and nothing else");
+    gateway.promote(&candidate, "1.2.3").await.is("unchanged", 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_of_the_log_that_are_lost_double_nothing() {
+    let gateway = Gateway::start().await;
+    for service in [Service::Fulcio, Service::Rekor, Service::Tsa] {
+        gateway.sigstore.faults().add(service, Nth::First(2), Effect::DropAfter);
+    }
+    let candidate = gateway.release("1.2.3").await;
+    let kinds = attached(&gateway.registry, APP, digest(&candidate), false);
+    assert!(kinds.len() == 11 && kinds.values().all(|count| *count == 1), "{kinds:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_is_one_coded_error_and_nothing_is_written() {
+    let gateway = Gateway::start().await;
+    let candidate = gateway.build("1.2.3");
+    gateway.registry.set_tag(APP, "build-7", digest(&candidate));
+    let before = gateway.registry.snapshot();
+    let version = ["--version", "1.2.3"];
+    let tag = gateway.tagged("build-7");
+    let other = gateway.reference("acme/other", digest(&candidate));
+    for (what, arguments, part) in [
+        ("a tag", vec!["promote", &tag], "is a tag"),
+        ("a repository that is not configured", vec!["promote", &candidate, &other], "not configured"),
+        ("no candidate", vec!["promote"], ""),
+        ("a build number", vec!["promote", &candidate, "--version", "1.2.3+7"], "+"),
+        ("a ref that contradicts", vec!["promote", &candidate, "--git-ref", "refs/tags/v1.2.4"], "1.2.4"),
+        ("no Trivy", vec!["promote", &candidate, "--trivy", "/nowhere/trivy"], "/nowhere/trivy"),
+        ("a missing configuration", vec!["promote", &candidate, "--config", "nowhere.yaml"], "nowhere.yaml"),
+    ] {
+        let arguments = if arguments.contains(&"--version") { arguments } else { [&arguments[..], &version].concat() };
+        let run = gateway.run(&arguments).await.exits(2);
+        assert_eq!(run.json()["kind"], "Error", "{what}: {run}");
+        assert!(run.json()["message"].as_str().unwrap().contains(part), "{what}: {run}");
+    }
+    for (more, part) in [("polcy: {}", "policy"), ("policy: { vulnerabilities: { dney: [] } }", "deny")] {
+        gateway.configure(&[APP], more);
+        let run = gateway.promote(&candidate, "1.2.3").await.exits(2);
+        assert!(run.stdout.contains(part), "names the nearest key: {run}");
+    }
+    gateway.configure(&[APP], "");
+    let text = std::fs::read_to_string(gateway.path("countersign.yaml")).unwrap();
+    let platforms = text.replace("acme/app\n", "acme/app\n    require: { platforms: [linux/riscv64] }\n");
+    std::fs::write(gateway.path("countersign.yaml"), platforms).unwrap();
+    gateway.promote(&candidate, "1.2.3").await.is("denied", 3).because("platform-missing");
+    gateway.configure(&[APP], "");
+    assert_eq!(gateway.registry.snapshot(), before);
+    assert_eq!(gateway.sigstore.rekor_size(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_is_not_there_is_unknown() {
+    let gateway = Gateway::start().await;
+    let closed = countersign_sandbox::registry::Registry::start(Options::default()).await.unwrap();
+    let address = closed.address();
+    drop(closed);
+    std::fs::remove_file(gateway.path("countersign.yaml")).unwrap();
+    let issuer = gateway.sigstore.email_issuer();
+    let config = format!("version: 1\nidentity:\n  issuer: {issuer}\n  identity: {}\n", crate::support::EMAIL);
+    std::fs::write(gateway.path("countersign.yaml"), config).unwrap();
+    let candidate = format!("{address}/acme/app@{}", countersign_sandbox::registry::sha256(b"x"));
+    gateway.promote_with(&candidate, "1.2.3", &["--timeout", "1s"]).await.is("unknown", 7).because("unreachable");
+    gateway.run(&["verify", &candidate, "--timeout", "1s"]).await.verdict("unknown", 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,7 +294,7 @@ async fn a_deny_after_a_partial_release_says_so() {
         Place::Before,
         Fault::Status(403),
     );
-    gateway.promote(&candidate, "1.2.3").await.is("incomplete", 7);
+    gateway.promote(&candidate, "1.2.3").await.is("incomplete", 6);
     assert!(gateway.tags().contains_key("1.2.3") && !gateway.tags().contains_key("latest"));
 
     gateway.registry.faults().clear();

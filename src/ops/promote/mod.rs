@@ -22,6 +22,7 @@ use crate::evidence::{TrustRoot, VerifiedEvidence};
 use crate::identity::{ExpectedIdentities, IdentityRole};
 use crate::oci::{DigestReference, Tag};
 use crate::ops::Reporter;
+use crate::ops::look::Failures;
 use crate::policy::PolicySet;
 use crate::policy::input::{Requirements, Settings};
 use crate::promotion::plan::{Adoption, Ancestry, PlanOutcome};
@@ -101,7 +102,7 @@ impl Debug for Request {
 /// Runs the gate. `Err` only where a set-up problem (exit 2) keeps it from starting or going on; every verdict about the
 /// release is a [`Promotion`].
 pub async fn promote(ports: &Ports, request: &Request) -> Result<Promotion, Stop> {
-    let gate = Gate { ports, request, own: own_identities(request) };
+    let gate = Gate { ports, request, own: own_identities(request), failures: Failures::default() };
     match gate.run().await {
         Ok(promotion) => Ok(promotion),
         Err(Stop::Result(promotion)) => Ok(*promotion),
@@ -123,6 +124,8 @@ pub(in crate::ops::promote) struct Gate<'a> {
     request: &'a Request,
     /// Who may sign what this run attaches: the release identity for a version, else the branch identity.
     own: ExpectedIdentities,
+    /// Looks that failed, for the reasons of a plan that is undecided.
+    failures: Failures,
 }
 
 impl Gate<'_> {
@@ -189,7 +192,11 @@ impl Gate<'_> {
             PlanOutcome::Denied => State::Denied,
             PlanOutcome::Undecided => State::Unknown,
         };
-        Err(result.stop(state, plan.obstacles()))
+        let mut reasons = plan.obstacles();
+        if state == State::Unknown {
+            reasons.extend(self.failures.take());
+        }
+        Err(result.stop(state, reasons))
     }
 
     pub(in crate::ops::promote) fn step(&self, step: &str, outcome: &str) {

@@ -88,7 +88,11 @@ impl Gate<'_> {
                     Trouble::Unknown(reason) if progress.written.is_empty() => (State::Unknown, reason),
                     Trouble::Unknown(reason) => (State::Incomplete, reason),
                 };
-                Err(result.stop(state, vec![reason]))
+                let mut reasons = vec![reason];
+                if state != State::Conflict {
+                    reasons.extend(self.failures.take());
+                }
+                Err(result.stop(state, reasons))
             }
         }
     }

@@ -147,7 +147,7 @@ impl Gate<'_> {
     }
 
     pub(in crate::ops::promote) fn look(&self) -> Look<'_> {
-        Look { registry: &self.ports.registry, rules: self.rules() }
+        Look { registry: &self.ports.registry, rules: self.rules(), failures: &self.failures }
     }
 
     /// As [`Self::rules`], for what this run itself attaches.

@@ -112,9 +112,10 @@ impl Gateway {
     #[expect(clippy::disallowed_methods, reason = "runs the program under test")]
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.args(arguments).current_dir(self.folder.path()).env_clear().kill_on_drop(true);
+        let format: &[&str] = if arguments.contains(&"--output") { &[] } else { &["--output", "json"] };
+        command.args(arguments).args(format).current_dir(self.folder.path()).env_clear().kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.env("HOME", self.path("home")).env("COUNTERSIGN_OUTPUT", "json");
+        command.env("HOME", self.path("home"));
         for (name, file) in [
             ("TRUST_ROOT", "trusted_root.json"),
             ("SIGNING_CONFIG", "signing_config.json"),
