@@ -16,9 +16,12 @@ use crate::cli::options::Shared;
 use crate::cli::output::{Outcome, document, tree};
 use crate::cli::{git, progress, wiring};
 use crate::config::{Config, ImageConfig, Transparency};
+use crate::evidence::Moment;
 use crate::identity::ExpectedIdentity;
 use crate::oci::{DigestReference, Repository, Tag};
-use crate::ops::promote::{Adopt, CandidateImage, Ports, Promotion, Request, State, Stop, promote};
+use crate::ops::gather::{Rules, UnclearApi};
+use crate::ops::look::{Failures, Look};
+use crate::ops::promote::{Adopt, CandidateImage, Ports, Promotion, Request, State, Stop, promote, recorded};
 use crate::policy::input::{Requirements, Settings};
 use crate::policy::{Reason, ReasonCode};
 use crate::promotion::record::GitSource;
@@ -47,6 +50,9 @@ pub(crate) struct PromoteArgs {
     /// Show what would happen and stop before the first write
     #[arg(long)]
     plan: bool,
+    /// Take the digests from the record behind --version, for a release that was begun
+    #[arg(long, requires = "version", conflicts_with_all = ["candidates", "digests"])]
+    resume: bool,
     /// Take over channels and higher version tags that have no record; TAG=VERSION where labels do not tell
     #[arg(long, value_name = "TAG=VERSION", num_args = 0..=1, action = clap::ArgAction::Append, default_missing_value = "")]
     adopt: Vec<String>,
@@ -61,7 +67,10 @@ pub(crate) fn blank(args: &PromoteArgs) -> (&'static str, Value) {
 }
 
 pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, Failure> {
-    let references = candidates::read(&args.candidates, args.digests.as_deref())?;
+    let references = match args.resume {
+        true => resumed(shared, args).await?,
+        false => candidates::read(&args.candidates, args.digests.as_deref())?,
+    };
     let repositories: Vec<&Repository> = references.iter().map(|r| &r.repository).collect();
     let app = wiring::app(shared, &repositories)?;
     let images = configured(&app.config, &references)?;
@@ -113,6 +122,24 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
         save(folder, &promotion)?;
     }
     Ok(Outcome { exit: exit(&promotion), document: promotion_document(&promotion)?, text: text(&promotion, args.plan) })
+}
+
+/// The release that a record of this version names. Only configured repositories are looked at.
+async fn resumed(shared: &Shared, args: &PromoteArgs) -> Result<Vec<DigestReference>, Failure> {
+    let app = wiring::app(shared, &[])?;
+    let repositories: Vec<Repository> = app.config.images.iter().map(|image| image.repository.clone()).collect();
+    let (Some(version), false) = (&args.version, repositories.is_empty()) else {
+        return Err(Failure::usage("--resume needs --version and images in the configuration"));
+    };
+    let (expected, trust_root, registry) = (wiring::expected(&app, None)?, app.trust_root()?, app.registry()?);
+    let moment = Moment::now(App::clock()());
+    let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_api: UnclearApi::IsNoApi };
+    let failures = Failures::default();
+    let look = Look { registry: &registry, rules, failures: &failures };
+    recorded(&look, &repositories, version).await.map_err(|reason| {
+        let exit = wiring::unknown_exit(std::slice::from_ref(&reason));
+        Failure::new(exit, reason.code.as_str(), reason.message).help(reason.help)
+    })
 }
 
 /// The first SIGINT or SIGTERM lets the requests in flight end and begins no further one, so that the run stops by

@@ -6,10 +6,10 @@
 mod architecture;
 /// Bundles with exactly one defect.
 mod attacks;
-/// Channels go forward only.
-mod channels;
 /// One clear coded error each, and nothing written.
 mod bad_input;
+/// Channels go forward only.
+mod channels;
 /// Texts for people.
 mod cli_text;
 /// The ways around the gate do not compile.

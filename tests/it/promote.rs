@@ -378,3 +378,18 @@ async fn a_tag_that_somebody_else_writes_right_after_us_is_a_conflict() {
         assert!(!gateway.tags().contains_key(channel), "{channel} was written: {run}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resume_takes_the_digests_from_the_record_behind_the_version() {
+    let gateway = Gateway::start().await;
+    gateway.release("1.2.3").await;
+    let resume = |version: &str| {
+        let arguments = ["promote", "--version", version, "--resume", "--output", "json"].map(str::to_owned);
+        let gateway = &gateway;
+        async move { gateway.run(&arguments.each_ref().map(String::as_str)).await }
+    };
+    resume("1.2.3").await.is("unchanged", 0);
+    gateway.registry.delete_tag(APP, "latest");
+    resume("1.2.3").await.is("promoted", 0);
+    resume("9.9.9").await.exits(5);
+}

@@ -10,6 +10,7 @@ mod moves;
 mod prove;
 mod read_back;
 mod result;
+mod resume;
 mod survey;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ use crate::sigstore::{Clock, Signer};
 
 pub use prove::{chain, sbom_subject};
 pub use result::{EvidenceFile, ImageResult, Promotion, State, Stop};
+pub use resume::recorded;
 
 /// Makes a registry client with empty caches, for the read-back.
 pub trait FreshRegistry: Send + Sync + Debug {
