@@ -16,6 +16,7 @@ use crate::evidence::scan::Severity;
 use crate::identity::{ExpectedIdentities, ExpectedIdentity, GitHubExpectation, IdentityRole, Issuer, NamePattern};
 use crate::oci::{Platform, Repository};
 use crate::policy::age::Age;
+use crate::policy::parse_severity;
 use crate::tags::Preset;
 
 /// Where the configuration is looked for when `--config` is not given, in this order.
@@ -217,7 +218,7 @@ impl Builder<'_> {
             Some(names) => names
                 .iter()
                 .map(|n| {
-                    parse_severity(n).ok_or_else(|| {
+                    parse_severity(n).map_err(|_| {
                         self.refuse(
                             format!("policy.vulnerabilities.{key}"),
                             format!("expected CRITICAL, HIGH, MEDIUM, LOW or UNKNOWN, found {n:?}"),
@@ -354,15 +355,4 @@ fn parse_size(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(factor)
-}
-
-fn parse_severity(text: &str) -> Option<Severity> {
-    match text.to_ascii_uppercase().as_str() {
-        "CRITICAL" => Some(Severity::Critical),
-        "HIGH" => Some(Severity::High),
-        "MEDIUM" => Some(Severity::Medium),
-        "LOW" => Some(Severity::Low),
-        "UNKNOWN" => Some(Severity::Unknown),
-        _ => None,
-    }
 }

@@ -18,9 +18,6 @@ use crate::oci::manifest::Image;
 use crate::oci::{Descriptor, Digest, Manifest, Platform, RawManifest, media_type};
 use crate::policy::{Reason, ReasonCode};
 
-const BUILDKIT_REFERENCE_TYPE: &str = "vnd.docker.reference.type";
-const BUILDKIT_ATTESTATION: &str = "attestation-manifest";
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageTree {
     pub root: Node,
@@ -198,9 +195,8 @@ fn same_digest(asked: &Digest, manifest: &RawManifest) -> Result<(), ImageError>
 
 /// Annotation, platform and content must all say so: otherwise an image could hide from the scan behind an annotation.
 fn is_buildkit_attestation(descriptor: &Descriptor, image: &Image) -> bool {
-    let annotated = descriptor.annotations.get(BUILDKIT_REFERENCE_TYPE).is_some_and(|t| t == BUILDKIT_ATTESTATION);
-    let unknown = descriptor.platform.as_ref().is_some_and(|p| p.os == "unknown" && p.architecture == "unknown");
-    annotated && unknown && image.layers.iter().all(|layer| layer.media_type == media_type::IN_TOTO)
+    descriptor.is_marked_as_buildkit_attestation()
+        && image.layers.iter().all(|layer| layer.media_type == media_type::IN_TOTO)
 }
 
 fn problems(tree: &ImageTree) -> Vec<Reason> {

@@ -39,6 +39,16 @@ impl Descriptor {
         }
     }
 
+    /// Does an index mark this child as one of `BuildKit`'s attestation manifests? Both marks are asked for, annotation and
+    /// platform `unknown/unknown`: a runtime picks children by platform, so a child with a real one is an image, whatever
+    /// its annotation says.
+    #[must_use]
+    pub fn is_marked_as_buildkit_attestation(&self) -> bool {
+        let kind = self.annotations.get("vnd.docker.reference.type");
+        let unknown = |p: &Platform| p.os == "unknown" && p.architecture == "unknown";
+        kind.is_some_and(|kind| kind == "attestation-manifest") && self.platform.as_ref().is_some_and(unknown)
+    }
+
     /// The descriptor of `bytes`.
     #[must_use]
     pub fn of(media_type: &str, bytes: &[u8]) -> Self {

@@ -15,13 +15,11 @@ use crate::evidence::{MAX_BUNDLE_BYTES, Moment, PredicateType, Refusal, TrustRoo
 use crate::identity::ExpectedIdentities;
 use crate::oci::{Descriptor, Digest, DigestReference, Manifest, Repository, media_type};
 use crate::policy::{Reason, ReasonCode};
+use crate::registry::attach::PREDICATE_TYPE_HINT;
 use crate::registry::{ErrorKind, MAX_REFERRERS, ReferrersAnswer, Registry, RegistryError, fallback};
 
 /// Referrers of one node that are fetched at once; the registry client limits requests per host besides.
 const PARALLEL: usize = 8;
-
-/// The annotation by which cosign tells the predicate type of a referrer. Unsigned: a hint for the order only.
-const PREDICATE_TYPE_HINT: &str = "dev.sigstore.bundle.predicateType";
 
 /// Under which rules attestations count.
 #[derive(Debug, Clone, Copy)]

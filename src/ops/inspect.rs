@@ -9,6 +9,7 @@ use futures_util::stream;
 
 use crate::image::{ImageError, ImageTree, Node, NodeKind, RegistrySource, expand};
 use crate::oci::{Descriptor, Digest, Platform, Reference, Repository, Tag};
+use crate::registry::attach::PREDICATE_TYPE_HINT;
 use crate::registry::{ReferrersAnswer, Registry, fallback};
 
 /// Tags whose target is looked up; of more, the rest is only counted (a HEAD each).
@@ -89,7 +90,7 @@ async fn attached(registry: &dyn Registry, repository: &Repository, digest: &Dig
     let add = |list: Vec<Descriptor>, place: &'static str, found: &mut Vec<Attached>| {
         for descriptor in list {
             if !found.iter().any(|known: &Attached| known.digest == descriptor.digest) {
-                let hint = descriptor.annotations.get("dev.sigstore.bundle.predicateType").cloned();
+                let hint = descriptor.annotations.get(PREDICATE_TYPE_HINT).cloned();
                 let Descriptor { digest, artifact_type, .. } = descriptor;
                 found.push(Attached { digest, artifact_type, predicate_type: hint, place });
             }

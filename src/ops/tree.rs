@@ -7,15 +7,11 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::evidence::verdict::{NodeEvidence, NodeKind};
 use crate::evidence::{Statement, Verified};
+use crate::image::limits::{MAX_CHILDREN, MAX_INDEX_DEPTH};
 use crate::oci::{Descriptor, DigestReference, Manifest, Platform, RawManifest, Repository, media_type};
 use crate::ops::gather::lookup_failure;
 use crate::policy::{Reason, ReasonCode};
 use crate::registry::{ErrorKind, Registry};
-
-/// Indexes within indexes deeper than this are not looked at.
-pub const MAX_INDEX_DEPTH: usize = 3;
-/// Children of one index beyond this are not looked at.
-pub const MAX_CHILDREN: usize = 256;
 
 /// A node with what is needed to write about it.
 #[derive(Debug, Clone)]

@@ -13,13 +13,6 @@ use serde::{Deserialize, Serialize};
 use crate::oci::{Digest, Repository, Tag};
 use crate::promotion::{Commit, GitRef, Scope, Version};
 
-/// Predicate type of a promotion record.
-pub const PROMOTION: &str = "https://countersign.dev/promotion/v1";
-/// Predicate type of a withdrawal, made by the operator identity.
-pub const WITHDRAWAL: &str = "https://countersign.dev/withdrawal/v1";
-/// Predicate type of a rollback, made by the operator identity.
-pub const ROLLBACK: &str = "https://countersign.dev/rollback/v1";
-
 /// Largest record parsed: ten times what a release of 64 images with full evidence needs.
 pub const MAX_RECORD_BYTES: usize = 2 * 1024 * 1024;
 /// More images than any release here; a bound on what one record can make us look at.

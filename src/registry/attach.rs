@@ -21,6 +21,10 @@ use crate::registry::{ErrorKind, MAX_REFERRERS, PutTarget, ReferrersAnswer, Regi
 /// The configuration of every artifact we write (OCI image spec, "Guidance for an empty descriptor").
 pub const EMPTY_CONFIG: &[u8] = b"{}";
 
+/// The annotation by which cosign tells the predicate type of a referrer. Unsigned: a hint for people and for the order
+/// of reading, never for what counts.
+pub const PREDICATE_TYPE_HINT: &str = "dev.sigstore.bundle.predicateType";
+
 const OPERATION: &str = "attach referrers";
 
 /// Another writer's index may land after ours was read back, if it read before we wrote; the same happens inside some
@@ -132,7 +136,7 @@ pub fn bundle_manifest(
         subject: Descriptor::new(&subject.media_type, subject.digest.clone(), subject.size),
         annotations: BTreeMap::from([
             ("dev.sigstore.bundle.content", "dsse-envelope".to_owned()),
-            ("dev.sigstore.bundle.predicateType", predicate_type.to_owned()),
+            (PREDICATE_TYPE_HINT, predicate_type.to_owned()),
             ("org.opencontainers.image.created", created),
         ]),
     };

@@ -17,10 +17,6 @@ pub use document::document;
 pub(crate) use read::timeless;
 pub use read::{ComponentName, components, equivalent, with_spec_version};
 
-/// Media type of the documents.
-pub const MEDIA_TYPE: &str = "application/vnd.cyclonedx+json";
-/// Predicate type under which a document is attested.
-pub const PREDICATE_TYPE: &str = "https://cyclonedx.org/bom";
 /// Property of the root component that holds one anomaly.
 pub const ANOMALY_PROPERTY: &str = "countersign:anomaly";
 

@@ -6,12 +6,8 @@ use serde::Serialize;
 use crate::evidence::verdict::Verdict;
 use crate::evidence::{PredicateType, Refusal, Statement, Verified};
 use crate::oci::manifest::ManifestError;
-use crate::oci::{Descriptor, Digest, Manifest, Platform, RawManifest};
+use crate::oci::{Digest, Manifest, Platform, RawManifest};
 use crate::policy::Reason;
-
-/// `BuildKit` marks its attestation manifests with this annotation and the platform `unknown/unknown`.
-const BUILDKIT_REFERENCE_TYPE: &str = "vnd.docker.reference.type";
-const BUILDKIT_ATTESTATION: &str = "attestation-manifest";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -141,7 +137,7 @@ impl NodeEvidence {
     pub fn of(manifest: &RawManifest, platform: Option<Platform>) -> Result<Self, ManifestError> {
         let (kind, children) = match manifest.parse()? {
             Manifest::Index(index) => {
-                let children = index.manifests.iter().filter(|child| !is_buildkit_attestation(child));
+                let children = index.manifests.iter().filter(|child| !child.is_marked_as_buildkit_attestation());
                 (NodeKind::Index, children.map(|child| child.digest.clone()).collect())
             }
             Manifest::Image(image) if image.is_container_image() => (NodeKind::Image, Vec::new()),
@@ -226,11 +222,4 @@ impl NodeEvidence {
         }
         Verdict::Refuted
     }
-}
-
-/// Both marks are asked for: a runtime picks children by platform, so a child with a real platform is an image, whatever
-/// its annotation says.
-fn is_buildkit_attestation(child: &Descriptor) -> bool {
-    let marked = child.annotations.get(BUILDKIT_REFERENCE_TYPE).is_some_and(|kind| kind == BUILDKIT_ATTESTATION);
-    marked && child.platform.as_ref().is_some_and(|p| p.os == "unknown" && p.architecture == "unknown")
 }
