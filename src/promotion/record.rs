@@ -1,7 +1,7 @@
 //! The promotion record: the authorisation of one release, made once per (release, digest) and signed before any tag
 //! moves (product.md, "Records, channels, reruns").
 //!
-//! This is the wire shape of the predicate [`PROMOTION`]. It says which tags a digest *may* carry; which it does carry
+//! This is the wire shape of the predicate `PredicateType::PROMOTION`. It says which tags a digest *may* carry; which it does carry
 //! only the registry shows. Unknown fields are tolerated on reading, so that later versions can add some; everything
 //! known is checked by [`Record::parse`].
 
