@@ -1,7 +1,6 @@
 //! Alpine's package database `lib/apk/db/installed` (apk v2 text format: one letter, a colon, the value).
 
-use crate::packages::dpkg::Parsed;
-use crate::packages::{Ecosystem, Package, Source};
+use crate::packages::{Ecosystem, Package, Parsed, Source};
 
 /// What the database says: packages, complaints, and the files that belong to packages.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -100,16 +99,12 @@ fn finish(path: &str, entry: Entry, parsed: &mut Parsed) {
     };
     let source_name = entry.origin.filter(clean).unwrap_or_else(|| name.clone());
     parsed.packages.push(Package {
-        ecosystem: Ecosystem::Apk,
         source: Some(Source { name: source_name, version: version.clone() }),
-        name,
-        version,
         architecture: entry.architecture,
         licences: entry.licence.into_iter().filter(|l| !l.is_empty()).collect(),
         supplier: entry.maintainer,
         depends: entry.depends,
-        path: path.to_owned(),
-        layer: None,
+        ..Package::new(Ecosystem::Apk, name, version, path)
     });
 }
 

@@ -5,14 +5,8 @@
 //! loss is an anomaly.
 
 use crate::packages::deb_version::DebVersion;
+use crate::packages::parsed::Parsed;
 use crate::packages::{Ecosystem, Package, Source};
-
-/// The packages and, for each stanza that could not be fully understood, a sentence.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Parsed {
-    pub packages: Vec<Package>,
-    pub unreadable: Vec<String>,
-}
 
 /// One stanza's fields that we use.
 #[derive(Default)]
@@ -121,16 +115,11 @@ fn package(path: &str, stanza: &Stanza<'_>) -> Result<Package, String> {
         None => parts.clone(),
     };
     Ok(Package {
-        ecosystem: Ecosystem::Dpkg,
-        name: name.to_owned(),
-        version: parts.to_string(),
         architecture: text(stanza.architecture).map(str::to_owned),
         source: Some(Source { name: source_name.to_owned(), version: source_version.to_string() }),
-        licences: Vec::new(),
         supplier: stanza.maintainer.map(|m| String::from_utf8_lossy(m).into_owned()),
         depends: text(stanza.depends).map(depends).unwrap_or_default(),
-        path: path.to_owned(),
-        layer: None,
+        ..Package::new(Ecosystem::Dpkg, name, parts.to_string(), path)
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::oci::Digest;
 use crate::packages::candidate::{Candidate, Unsupported};
 use crate::packages::package::Layer;
-use crate::packages::{Anomaly, AnomalyCode, Os, Package, apk, dpkg, npm, os_release, purl};
+use crate::packages::{Anomaly, AnomalyCode, Os, Package, Parsed, apk, dpkg, npm, os_release, purl};
 
 /// Anomalies of one code and file beyond this many become one line that counts them.
 pub const MAX_ANOMALIES_PER_FILE: usize = 20;
@@ -99,7 +99,7 @@ impl Work {
         }
     }
 
-    fn take(&mut self, file: &FoundFile, parsed: dpkg::Parsed, read: impl Fn(&[u8]) -> Vec<Package>) {
+    fn take(&mut self, file: &FoundFile, parsed: Parsed, read: impl Fn(&[u8]) -> Vec<Package>) {
         let mut first: BTreeMap<(String, String), &Layer> = BTreeMap::new();
         for (layer, bytes) in &file.earlier {
             for package in read(bytes) {

@@ -13,8 +13,10 @@ pub mod inventory;
 pub mod npm;
 pub mod os_release;
 pub mod package;
+pub mod parsed;
 pub mod purl;
 
 pub use anomaly::{Anomaly, AnomalyCode};
 pub use inventory::{FoundFile, Inventory, inventory};
 pub use package::{Ecosystem, Os, Package, Source};
+pub use parsed::Parsed;

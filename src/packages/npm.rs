@@ -34,18 +34,7 @@ pub fn parse(path: &str, bytes: &[u8]) -> Result<Option<Package>, String> {
     if !clean(name) || !clean(version) {
         return Err("name or version is empty or has blanks".to_owned());
     }
-    Ok(Some(Package {
-        ecosystem: Ecosystem::Npm,
-        name: name.clone(),
-        version: version.clone(),
-        architecture: None,
-        source: None,
-        licences: licences(&json),
-        supplier: None,
-        depends: Vec::new(),
-        path: path.to_owned(),
-        layer: None,
-    }))
+    Ok(Some(Package { licences: licences(&json), ..Package::new(Ecosystem::Npm, name, version, path) }))
 }
 
 /// `"MIT"`, `{"type": "MIT"}`, or the old list of such.

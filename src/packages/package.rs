@@ -8,17 +8,29 @@ use crate::packages::deb_version::DebVersion;
 pub enum Ecosystem {
     Dpkg,
     Apk,
+    Rpm,
     Npm,
+    /// Python: PyPI's names.
+    Pypi,
+    /// Ruby.
+    Gem,
+    /// Go modules, `stdlib` among them.
+    Golang,
+    /// Rust crates.
+    Cargo,
+    /// Java: `group:artifact`.
+    Maven,
+    /// PHP.
+    Composer,
+    /// .NET.
+    Nuget,
 }
 
 impl Ecosystem {
     /// Does the package belong to the operating system, as opposed to a language?
     #[must_use]
     pub fn is_os(self) -> bool {
-        match self {
-            Self::Dpkg | Self::Apk => true,
-            Self::Npm => false,
-        }
+        matches!(self, Self::Dpkg | Self::Apk | Self::Rpm)
     }
 
     /// Are packages of this kind matched with advisories under the os-release id `os`? Trivy passes over a dpkg database
@@ -28,10 +40,31 @@ impl Ecosystem {
         match self {
             Self::Dpkg => matches!(os, "debian" | "ubuntu"),
             Self::Apk => matches!(os, "alpine" | "wolfi" | "chainguard"),
-            Self::Npm => true,
+            Self::Rpm => RPM_FAMILIES.contains(&os),
+            _ => true,
         }
     }
 }
+
+/// os-release ids whose RPM packages Trivy matches with advisories (its `pkg/detector/ospkg`).
+const RPM_FAMILIES: [&str; 16] = [
+    "almalinux",
+    "amzn",
+    "azurelinux",
+    "centos",
+    "mariner",
+    "ol",
+    "opensuse",
+    "opensuse-leap",
+    "opensuse-tumbleweed",
+    "photon",
+    "redhat",
+    "rhel",
+    "rocky",
+    "sle-micro",
+    "sles",
+    "suse",
+];
 
 /// The source package that an OS package was built from; advisories are filed under its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +92,14 @@ pub struct Package {
     pub depends: Vec<String>,
     /// The file the entry was read from, without leading slash.
     pub path: String,
+    /// RPM's `MODULARITYLABEL`, `name:stream:version:context:arch`.
+    pub modularity: Option<String>,
+    /// An OS package from another vendor's repository: the distribution's advisories say nothing about it.
+    pub third_party: bool,
+    /// Checksums that the database states, algorithm as CycloneDX spells it (`SHA-1`, `SHA-256`), value in hex.
+    pub hashes: Vec<(String, String)>,
+    /// The package URL where the database itself gives it (embedded SBOMs); else it is made from the other fields.
+    pub purl: Option<String>,
     /// The layer that first brought this package in this version.
     pub layer: Option<Layer>,
 }
@@ -73,6 +114,27 @@ pub struct Layer {
 }
 
 impl Package {
+    /// A package of which nothing but name and version is known; the other fields are set by who knows more.
+    #[must_use]
+    pub fn new(ecosystem: Ecosystem, name: impl Into<String>, version: impl Into<String>, path: &str) -> Self {
+        Self {
+            ecosystem,
+            name: name.into(),
+            version: version.into(),
+            architecture: None,
+            source: None,
+            licences: Vec::new(),
+            supplier: None,
+            depends: Vec::new(),
+            path: path.to_owned(),
+            modularity: None,
+            third_party: false,
+            hashes: Vec::new(),
+            purl: None,
+            layer: None,
+        }
+    }
+
     /// Epoch, upstream version and revision; for other ecosystems than dpkg the version is one piece.
     #[must_use]
     pub fn version_parts(&self) -> DebVersion {
@@ -90,8 +152,19 @@ fn split_version(ecosystem: Ecosystem, version: &str) -> DebVersion {
     let whole = || DebVersion { epoch: 0, upstream: version.to_owned(), revision: String::new() };
     match ecosystem {
         Ecosystem::Dpkg => version.parse().unwrap_or_else(|_| whole()),
-        Ecosystem::Apk | Ecosystem::Npm => whole(),
+        Ecosystem::Rpm => rpm_version(version).unwrap_or_else(whole),
+        _ => whole(),
     }
+}
+
+/// `[epoch:]version[-release]`; neither part may hold a dash in RPM.
+fn rpm_version(version: &str) -> Option<DebVersion> {
+    let (epoch, rest) = match version.split_once(':') {
+        Some((epoch, rest)) => (epoch.parse().ok()?, rest),
+        None => (0, version),
+    };
+    let (upstream, revision) = rest.rsplit_once('-').unwrap_or((rest, ""));
+    Some(DebVersion { epoch, upstream: upstream.to_owned(), revision: revision.to_owned() })
 }
 
 /// The operating system as `os-release` names it.

@@ -9,10 +9,31 @@ use crate::packages::{Ecosystem, Os, Package};
 /// Qualifiers are those that consumers read: `arch`, `distro`, `epoch` (Trivy), `upstream` (Grype). `+` is escaped.
 #[must_use]
 pub fn purl(package: &Package, os: Option<&Os>) -> Option<String> {
+    if let Some(given) = &package.purl {
+        return Some(given.clone());
+    }
     let purl = match package.ecosystem {
         Ecosystem::Dpkg => os_purl("deb", package, os, "debian"),
         Ecosystem::Apk => os_purl("apk", package, os, "alpine"),
+        Ecosystem::Rpm => os_purl("rpm", package, os, "redhat"),
         Ecosystem::Npm => npm_purl(package),
+        // PyPI's rule: lower case, and one spelling for the three separators is left to who compares.
+        Ecosystem::Pypi => plain("pypi", None, &package.name.to_lowercase().replace('_', "-"), &package.version),
+        Ecosystem::Gem => plain("gem", None, &package.name, &package.version),
+        Ecosystem::Golang => {
+            let (namespace, name) = split(&package.name, '/');
+            plain("golang", namespace, name, &package.version)
+        }
+        Ecosystem::Cargo => plain("cargo", None, &package.name, &package.version),
+        Ecosystem::Maven => {
+            let (group, artifact) = split(&package.name, ':');
+            plain("maven", group, artifact, &package.version)
+        }
+        Ecosystem::Composer => {
+            let (vendor, name) = split(&package.name, '/');
+            plain("composer", vendor, name, &package.version)
+        }
+        Ecosystem::Nuget => plain("nuget", None, &package.name, &package.version),
     };
     purl.ok().map(|purl| purl.to_string())
 }
@@ -40,6 +61,27 @@ fn os_purl(
     if let Some(source) = package.source.as_ref().filter(|s| s.name != package.name || s.version != package.version) {
         let version = if source.version == package.version { String::new() } else { format!("@{}", source.version) };
         purl.add_qualifier("upstream", format!("{}{version}", source.name))?;
+    }
+    Ok(purl)
+}
+
+/// Before and after the last separator.
+fn split(name: &str, separator: char) -> (Option<&str>, &str) {
+    name.rsplit_once(separator).map_or((None, name), |(namespace, name)| (Some(namespace), name))
+}
+
+fn plain(
+    kind: &'static str,
+    namespace: Option<&str>,
+    name: &str,
+    version: &str,
+) -> Result<PackageUrl<'static>, packageurl::Error> {
+    let mut purl = PackageUrl::new(kind, name.to_owned())?;
+    if let Some(namespace) = namespace {
+        purl.with_namespace(namespace.to_owned())?;
+    }
+    if !version.is_empty() {
+        purl.with_version(version.to_owned())?;
     }
     Ok(purl)
 }

@@ -114,7 +114,16 @@ fn package_type(ecosystem: Ecosystem, os: Option<&Os>) -> &str {
         (Ecosystem::Dpkg | Ecosystem::Apk, Some(os)) => &os.id,
         (Ecosystem::Dpkg, None) => "debian",
         (Ecosystem::Apk, None) => "alpine",
+        (Ecosystem::Rpm, Some(os)) => &os.id,
+        (Ecosystem::Rpm, None) => "redhat",
         (Ecosystem::Npm, _) => "node-pkg",
+        (Ecosystem::Pypi, _) => "python-pkg",
+        (Ecosystem::Gem, _) => "gemspec",
+        (Ecosystem::Golang, _) => "gobinary",
+        (Ecosystem::Cargo, _) => "rustbinary",
+        (Ecosystem::Maven, _) => "jar",
+        (Ecosystem::Composer, _) => "composer-vendor",
+        (Ecosystem::Nuget, _) => "dotnet-core",
     }
 }
 
