@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::registry::StopSignal;
 use crate::registry::http::credentials::CredentialOptions;
+use crate::registry::http::limits::RETRY_BUDGET;
 
 /// Nothing here is read from the environment, except that `reqwest` honours `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct HttpOptions {
     /// Requests under way at once per registry. GHCR answered 429 to twelve parallel index writes.
     pub reads_per_host: usize,
     pub writes_per_host: usize,
+    /// Repetitions of failed requests in the life of the client, all registries together.
+    pub retries: u32,
 }
 
 impl Default for HttpOptions {
@@ -44,6 +47,7 @@ impl Default for HttpOptions {
             stop: StopSignal::default(),
             reads_per_host: 8,
             writes_per_host: 4,
+            retries: RETRY_BUDGET,
         }
     }
 }
