@@ -116,7 +116,7 @@ impl Exchange {
         loop {
             let authorization = if ours { self.auth.authorize(self, call).await? } else { Authorization::none() };
             let mut answer = self.transmit(call, authorization.header()).await?;
-            self.warnings.collect(&call.endpoint.registry, &answer.headers);
+            self.warnings.collect(&call.endpoint.registry, &answer.headers, |text| self.auth.scrub(text));
             if !is_failure(answer.status) {
                 self.limiter.good(&call.url, call.direction);
                 return Ok(answer);

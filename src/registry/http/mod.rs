@@ -49,6 +49,7 @@ pub mod fuzzing {
 
 pub use credentials::{CredentialOptions, ExplicitToken};
 pub use options::{HttpOptions, HttpSetupError};
+pub use warning::Warnings;
 
 use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, TagReference};
 use crate::registry::http::auth::Auth;
@@ -62,7 +63,6 @@ use crate::registry::http::manifest_io::Head;
 use crate::registry::http::retry::Budget;
 use crate::registry::http::token::Scope;
 use crate::registry::http::upload::Uploads;
-use crate::registry::http::warning::Warnings;
 use crate::registry::{BlobStream, ErrorKind, PutOutcome, PutTarget, ReferrersAnswer, Registry, RegistryError};
 
 /// A client for any number of registries. Caches (credentials, tokens, capabilities, uploads) live as long as it does; a new one
@@ -89,18 +89,12 @@ impl HttpRegistry {
             limiter: Limiter::new(options.reads_per_host, options.writes_per_host),
             budget: Budget::new(options.retries),
             auth: Auth::new(options.credentials, options.realms),
-            warnings: Warnings::default(),
+            warnings: options.warnings,
             request_timeout: options.request_timeout,
             stop: options.stop,
         };
         let (plain_http, deadline) = (options.plain_http, options.deadline);
         Ok(Self { exchange, capabilities: Capabilities::default(), uploads: Uploads::default(), plain_http, deadline })
-    }
-
-    /// What registries wanted people to know (`Warning` headers), each text once, in order of arrival.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        self.exchange.warnings.texts()
     }
 
     /// What came of a PUT with several tags. A registry that ignores or refuses the query wrote none of them.
