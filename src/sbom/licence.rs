@@ -8,9 +8,34 @@ use cyclonedx_bom::models::license::{License, LicenseChoice, Licenses};
 /// Longer texts are whole licences pasted into a field; the name is what is wanted here.
 const MAX_NAME_CHARS: usize = 200;
 
+/// Identifiers that the `spdx` crate knows and the schemas' own list (spdx.schema.json) does not: one of them as an
+/// `id` would make the whole document invalid. tests/it/cyclonedx.rs holds all others against that list.
+const NOT_IN_THE_SCHEMAS: [&str; 19] = [
+    "BSD-2-Clause-pos-unchanged",
+    "BSD-3-Clause-OpenWebUI",
+    "BSD-Source-Code-no-disclaimer",
+    "BSD-Source-alt-GPL",
+    "BSD-ask-to-endorse",
+    "Brian-Gladman-3-Clause-no-conversion",
+    "Bugroff",
+    "CC-BY-NC-3.0-IGO",
+    "FDK-MPEG-H",
+    "GFDL-1.1-invariants",
+    "GFDL-1.1-no-invariants",
+    "GFDL-1.2-invariants",
+    "GFDL-1.2-no-invariants",
+    "GFDL-1.3-invariants",
+    "GFDL-1.3-no-invariants",
+    "Hippocratic-3.0-core",
+    "Informatica",
+    "MVT-1.1",
+    "atc-game",
+];
+
 /// `None` where nothing usable is stated. The same set gives the same list.
 pub(super) fn licences(found: &[String]) -> Option<Licenses> {
-    let mut stated: Vec<String> = found.iter().map(|text| shortened(text)).filter(|text| !text.is_empty()).collect();
+    let mut stated: Vec<String> =
+        found.iter().map(|text| shortened(text)).filter(|text| says_something(text)).collect();
     stated.sort();
     stated.dedup();
     match stated.as_slice() {
@@ -20,8 +45,13 @@ pub(super) fn licences(found: &[String]) -> Option<Licenses> {
     }
 }
 
+/// SPDX has two words for saying nothing.
+fn says_something(text: &str) -> bool {
+    !matches!(text, "" | "NOASSERTION" | "NONE")
+}
+
 fn one(text: &str) -> LicenseChoice {
-    match spdx::license_id(text) {
+    match spdx::license_id(text).filter(|id| !NOT_IN_THE_SCHEMAS.contains(&id.name)) {
         Some(id) => LicenseChoice::License(License::license_id(id.name)),
         None => LicenseChoice::License(License::named_license(text)),
     }
@@ -68,6 +98,8 @@ mod tests {
             (&[][..], &[][..]),
             (&["", " \n "], &[]),
             (&["MIT"], &["id MIT"]),
+            (&["NOASSERTION"], &[]),
+            (&["Bugroff"], &["name Bugroff"]),
             (&["MIT OR Apache-2.0"], &["expression MIT OR Apache-2.0"]),
             (&["LicenseRef-acme"], &["expression LicenseRef-acme"]),
             (&["GPL-2.0-only WITH Classpath-exception-2.0"], &["expression GPL-2.0-only WITH Classpath-exception-2.0"]),

@@ -96,6 +96,15 @@ fn odd() -> impl Content {
     ImageBuilder::new("amd64").layer(layer).unwrap().label("a b", "c\nd").build()
 }
 
+/// One package per licence identifier there is.
+fn licensed() -> impl Content {
+    let layer = spdx::identifiers::LICENSES.iter().enumerate().fold(LayerBuilder::default(), |layer, (n, id)| {
+        let text = format!(r#"{{"name":"n{n}","version":"1","license":"{}"}}"#, id.name);
+        layer.file(&format!("app/node_modules/n{n}/package.json"), text)
+    });
+    ImageBuilder::new("amd64").layer(layer).unwrap().build()
+}
+
 #[test]
 #[expect(clippy::disallowed_methods, reason = "runs the schema validator")]
 fn documents_fit_the_official_schemas() {
@@ -104,10 +113,12 @@ fn documents_fit_the_official_schemas() {
         return;
     };
     let files = tempfile::tempdir().unwrap();
-    let odd = odd();
+    let (odd, licensed) = (odd(), licensed());
     let (debian, alpine) = (Sample::fixed().debian().unwrap(), Sample::vulnerable().alpine().unwrap());
     let mut written = Vec::new();
-    for (name, content) in [("debian", &debian as &dyn Content), ("alpine", &alpine), ("odd", &odd)] {
+    for (name, content) in
+        [("debian", &debian as &dyn Content), ("alpine", &alpine), ("odd", &odd), ("licensed", &licensed)]
+    {
         let folder = layout(content);
         for version in ["1.5", "1.6"] {
             let path = files.path().join(format!("{name}-{version}.json"));
