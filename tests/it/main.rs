@@ -16,6 +16,7 @@ mod cli_text;
 mod compile_fail;
 /// The client is killed; the rerun finishes.
 mod crash;
+mod crash_matrix;
 /// CycloneDX: the same bytes for the same image, and valid.
 mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
