@@ -9,12 +9,16 @@ pub mod apk;
 pub mod candidate;
 pub mod deb_version;
 pub mod dpkg;
+pub mod executable;
+pub mod go_binary;
+mod go_version;
 pub mod inventory;
 pub mod npm;
 pub mod os_release;
 pub mod package;
 pub mod parsed;
 pub mod purl;
+pub mod rust_binary;
 
 pub use anomaly::{Anomaly, AnomalyCode};
 pub use inventory::{FoundFile, Inventory, inventory};
