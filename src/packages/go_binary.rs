@@ -12,8 +12,8 @@ use crate::packages::{Ecosystem, Package, Parsed};
 const HEADER: usize = 32;
 /// A version with experiments; `go version` of a development build has about 100.
 const MAX_VERSION_BYTES: u64 = 4096;
-/// As [`crate::packages::executable`] keeps.
-const MAX_MODULES_BYTES: u64 = 1024 * 1024;
+/// One line per module: Kubernetes' largest programs have 40 KiB.
+pub(super) const MAX_MODULES_BYTES: u64 = 512 * 1024;
 /// Longest number: ten bytes of seven bits.
 const MAX_VARINT: usize = 10;
 /// The marks before and after a module list.

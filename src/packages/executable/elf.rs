@@ -140,7 +140,13 @@ fn sections(header: &Header, store: &Store, layout: &mut Layout) -> Option<Vec<S
     Some(all)
 }
 
-fn read_sections(header: &Header, size: u64, table: &Table, store: &Store, layout: &mut Layout) -> Option<Vec<Section>> {
+fn read_sections(
+    header: &Header,
+    size: u64,
+    table: &Table,
+    store: &Store,
+    layout: &mut Layout,
+) -> Option<Vec<Section>> {
     let Some(range) = table.range().filter(|_| table.entry == size) else {
         layout.broken = Some("the ELF section headers make no sense".to_owned());
         return None;

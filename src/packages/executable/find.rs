@@ -21,11 +21,11 @@ pub(super) fn go(path: &str, layout: &Layout, marks: &Marks, store: &Store) -> O
         return unreadable(why);
     }
     let place = layout.go.clone()?;
-    let in_place = |blob: &&Growing| {
-        layout.address(blob.at).is_some_and(|at| place.contains(&at) && at.is_multiple_of(GO_ALIGN))
-    };
+    let in_place =
+        |blob: &&Growing| layout.address(blob.at).is_some_and(|at| place.contains(&at) && at.is_multiple_of(GO_ALIGN));
     let Some(blob) = marks.blobs.iter().find(in_place) else {
-        let lost = marks.overflow.then(|| Parsed { limits: vec![too_many("Go build information")], ..Parsed::default() });
+        let lost =
+            marks.overflow.then(|| Parsed { limits: vec![too_many("Go build information")], ..Parsed::default() });
         return lost;
     };
     match go_binary::blob(&blob.bytes) {

@@ -14,13 +14,13 @@ pub(super) const AHEAD: usize = 1024;
 /// Marks of one kind that are remembered. Real files have fewer than ten; version texts, some hundreds.
 const MAX_MARKS: usize = 1024;
 /// Zlib streams that look like JSON, in one file: a program with many compressed documents inside has a few.
-const MAX_STREAMS: usize = 64;
+const MAX_STREAMS: usize = 32;
 /// Inflated bytes kept of all of them. 1,000 crates take 200 KiB.
-pub(super) const MAX_AUDIT_BYTES: usize = 8 * 1024 * 1024;
-/// Build information of Go: one line per module. Kubernetes' largest have 40 KiB.
-pub(super) const MAX_GO_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_AUDIT_BYTES: usize = 4 * 1024 * 1024;
+/// Module lists of old Go, as they stand alone in the file.
+const MAX_GO_BYTES: usize = 512 * 1024;
 /// Blobs of build information that are kept: a file has one, programs that read such blobs contain the mark once more.
-const MAX_BLOBS: usize = 8;
+const MAX_BLOBS: usize = 4;
 /// A version text is `go1.17.13` or `devel +` with a commit and a date.
 const VERSION_BYTES: usize = 128;
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 /// Most bytes of headers that are kept of one executable. Large ones have a few kilobytes.
 pub(super) const MAX_HEADER_BYTES: u64 = 1024 * 1024;
 /// Most ranges kept of one executable; the formats need five.
-const MAX_RANGES: usize = 16;
+const MAX_RANGES: usize = 8;
 
 /// Ranges of the file, each filled as far as the stream has come.
 #[derive(Debug, Default)]
