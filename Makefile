@@ -1,5 +1,5 @@
 # What the README names, and what .ci/run runs. Each target installs what it needs by the project's own scripts.
-.PHONY: demo test lint interop build clean
+.PHONY: demo test lint interop parity build clean
 
 CARGO ?= cargo
 TRIVY := $(CURDIR)/.tools/trivy/bin/trivy
@@ -31,6 +31,10 @@ lint:
 # Real registries, real Fulcio, Rekor and timestamp authority, checked by real cosign.
 interop: build $(TRIVY)
 	scripts/interop/run.sh
+
+# Images of every kind of package: what `trivy image` finds is what `countersign scan` finds.
+parity: build $(TRIVY)
+	scripts/parity/run.sh
 
 clean:
 	$(CARGO) clean
