@@ -21,6 +21,8 @@ mod crash_matrix;
 mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// Images made to mislead: the right outcome, within bounds.
+mod hostile;
 /// Trees and layers of images, good and hostile.
 mod image;
 /// The invariants, from outside.
