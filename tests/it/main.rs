@@ -18,6 +18,8 @@ mod compile_fail;
 mod conformance;
 /// The client is killed; the rerun finishes.
 mod crash;
+/// CycloneDX: the same bytes for the same image, and valid.
+mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
 /// Trees and layers of images, good and hostile.
