@@ -13,6 +13,7 @@ pub mod reference;
 mod wiring;
 
 mod candidates;
+mod conformance;
 mod doctor;
 mod git;
 mod inspect;
@@ -64,6 +65,9 @@ enum Command {
     Push(push::PushArgs),
     /// Check clock, configuration, trust root, registry access, Trivy, database and isolation
     Doctor(doctor::DoctorArgs),
+    /// The client protocol of sigstore-conformance
+    #[command(hide = true)]
+    Conformance(conformance::ConformanceArgs),
 }
 
 /// Runs the command line and says how the process ends.
@@ -108,6 +112,7 @@ fn help(command: &Command) -> String {
         Command::Scan(_) => "scan",
         Command::Push(_) => "push",
         Command::Doctor(_) => "doctor",
+        Command::Conformance(_) => "conformance",
     };
     format!("countersign {name} --help")
 }
@@ -123,6 +128,7 @@ fn blank(command: &Command) -> Blank {
         Command::Scan(args) => scan::blank(args),
         Command::Push(args) => push::blank(args),
         Command::Doctor(_) => ("Doctor", serde_json::json!({ "checks": [] })),
+        Command::Conformance(args) => conformance::blank(args),
     };
     Blank { kind, fields }
 }
@@ -137,6 +143,7 @@ async fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Scan(args) => scan::run(&cli.shared, args).await,
         Command::Push(args) => push::run(&cli.shared, args).await,
         Command::Doctor(args) => doctor::run(&cli.shared, args).await,
+        Command::Conformance(args) => conformance::run(&cli.shared, args).await,
     }
 }
 

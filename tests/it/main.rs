@@ -14,6 +14,8 @@ mod channels;
 mod cli_text;
 /// The ways around the gate do not compile.
 mod compile_fail;
+/// The verification cases of sigstore-conformance.
+mod conformance;
 /// The client is killed; the rerun finishes.
 mod crash;
 mod crash_matrix;
