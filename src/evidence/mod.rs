@@ -11,6 +11,7 @@ pub mod verdict;
 
 mod bundle;
 mod certificate;
+mod explain;
 mod log;
 mod predicate_type;
 mod refusal;
