@@ -26,12 +26,59 @@ pub(super) fn examples(pattern: &str) -> Vec<String> {
         examples.push(format!("{NOBODY}@{NOBODY}{}", domain.trim_start_matches(NOBODY)));
     }
     examples.push(format!("{NOBODY}@{NOBODY}.example"));
+    examples.extend([sample(pattern, NOBODY), sample(pattern, "1")]);
     examples
+}
+
+/// The pattern with `filler` in place of everything that may vary; of alternatives the first. Often a name it matches.
+fn sample(pattern: &str, filler: &str) -> String {
+    let mut text = String::new();
+    let mut chars = pattern.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '^' | '$' | '(' | ')' | '*' | '+' | '?' => {}
+            '\\' => match chars.next() {
+                Some('A' | 'z' | 'b') | None => {}
+                Some(class) if class.is_ascii_alphanumeric() => text.push_str(filler),
+                Some(literal) => text.push(literal),
+            },
+            '.' if chars.peek().is_some_and(|next| next.is_ascii_alphanumeric()) => text.push('.'),
+            '.' => text.push_str(filler),
+            '[' => {
+                // A bracket expression ends at the first `]` that is neither first nor escaped.
+                let mut first = true;
+                while let Some(c) = chars.next().filter(|c| *c != ']' || first) {
+                    first = c == '^' && first;
+                    _ = c == '\\' && chars.next().is_some();
+                }
+                text.push_str(filler);
+            }
+            '{' => while chars.next().is_some_and(|c| c != '}') {},
+            '|' => {
+                let mut depth = 0;
+                while let Some(c) = chars.next() {
+                    match c {
+                        '(' => depth += 1,
+                        ')' if depth == 0 => break,
+                        ')' => depth -= 1,
+                        _ => {}
+                    }
+                }
+            }
+            plain => text.push(plain),
+        }
+    }
+    text
 }
 
 /// `start`, followed by the rest of a workflow name from each place where `start` may have broken off.
 fn completions(start: &str, parts: &[&str]) -> Vec<String> {
-    (0..parts.len()).map(|from| format!("{start}{}", parts[from..].concat())).collect()
+    let rest = (0..parts.len()).map(|from| parts[from..].concat());
+    let joined = |rest: String| match start.ends_with('/') {
+        true => format!("{start}{}", rest.trim_start_matches('/')),
+        false => format!("{start}{rest}"),
+    };
+    rest.map(joined).collect()
 }
 
 /// The text before the first character that means something else than itself.
@@ -69,6 +116,18 @@ mod tests {
         }
         for open in ["a", "^a", "a$", r"^a\$", ""] {
             assert!(!is_anchored(open), "{open}");
+        }
+    }
+
+    #[test]
+    fn a_sample_fills_what_may_vary() {
+        let cases = [
+            (r"^https://github\.com/o/[^/]+/x@refs/tags/v\d+$", "https://github.com/o/N/x@refs/tags/vN"),
+            ("(a|b(c)d)e.*", "aeN"),
+            (r"[]x]{1,3}y", "Ny"),
+        ];
+        for (pattern, expected) in cases {
+            assert_eq!(sample(pattern, "N"), expected, "{pattern}");
         }
     }
 
