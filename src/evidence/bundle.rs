@@ -4,6 +4,8 @@
 //! signature, one leaf certificate, exactly one log entry. Older media types are refused because their rules accept
 //! weaker proofs (v0.1 needs no inclusion proof), and the media type itself is not signed.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sigstore_types::bundle::VerificationMaterialContent;
@@ -44,17 +46,31 @@ impl Bundle {
     pub(super) fn envelope(&self) -> Result<&DsseEnvelope, Refusal> {
         match &self.parsed.content {
             SignatureContent::DsseEnvelope(envelope) => Ok(envelope),
-            _ => Err(malformed("a message signature, expected a DSSE envelope")),
+            _ => {
+                let message = "a message signature, expected a DSSE envelope";
+                Err(Refusal::new(ReasonCode::BundleContent, message))
+            }
         }
     }
 
     pub(super) fn log_entry(&self) -> Result<&TransparencyLogEntry, Refusal> {
         match self.parsed.verification_material.tlog_entries.as_slice() {
             [entry] => Ok(entry),
+            [] => Err(Refusal::new(ReasonCode::LogEntryMissing, "the bundle has no log entry")),
             entries => {
                 let message = format!("expected exactly one log entry, found {}", entries.len());
-                Err(Refusal::new(ReasonCode::LogEntryInvalid, message))
+                Err(Refusal::new(ReasonCode::LogEntryCount, message))
             }
+        }
+    }
+
+    /// A timestamp that stands twice must not count twice.
+    fn check_timestamps(&self) -> Result<(), Refusal> {
+        let mut seen = BTreeSet::new();
+        let all = &self.parsed.verification_material.timestamp_verification_data.rfc3161_timestamps;
+        match all.iter().all(|timestamp| seen.insert(timestamp.signed_timestamp.as_bytes())) {
+            true => Ok(()),
+            false => Err(Refusal::new(ReasonCode::TimestampInvalid, "the same timestamp twice")),
         }
     }
 
@@ -62,9 +78,12 @@ impl Bundle {
         match &self.parsed.verification_material.content {
             VerificationMaterialContent::Certificate(certificate) => Ok(certificate.raw_bytes.as_bytes()),
             VerificationMaterialContent::X509CertificateChain { .. } => {
-                Err(malformed("a certificate chain, expected the leaf alone"))
+                Err(Refusal::new(ReasonCode::BundleMaterial, "a certificate chain, expected the leaf alone"))
             }
-            _ => Err(malformed("no certificate: the bundle was signed with a managed key")),
+            _ => {
+                let message = "no certificate: the bundle was signed with a managed key";
+                Err(Refusal::new(ReasonCode::BundleMaterial, message))
+            }
         }
     }
 }
@@ -78,16 +97,19 @@ impl Unverified<Bundle> {
         }
         let peek: Peek = serde_json::from_slice(bytes).map_err(|e| malformed(&format!("no bundle: {e}")))?;
         peek.check()?;
+        peek.check_content()?;
         let text = std::str::from_utf8(bytes).map_err(|_| malformed("no bundle: not UTF-8"))?;
         let parsed = sigstore_types::Bundle::from_json(text).map_err(|e| malformed(&format!("no bundle: {e}")))?;
         let bundle = Bundle { digest: Digest::of(bytes), parsed };
         let envelope = bundle.envelope()?;
         if envelope.payload_type != IN_TOTO_PAYLOAD_TYPE {
             let found: String = envelope.payload_type.chars().take(200).collect();
-            return Err(malformed(&format!("payload type: expected {IN_TOTO_PAYLOAD_TYPE}, found {found:?}")));
+            let message = format!("payload type: expected {IN_TOTO_PAYLOAD_TYPE}, found {found:?}");
+            return Err(Refusal::new(ReasonCode::PayloadType, message));
         }
         bundle.log_entry()?;
         bundle.certificate()?;
+        bundle.check_timestamps()?;
         Ok(Self(bundle))
     }
 
@@ -108,6 +130,13 @@ fn malformed(message: &str) -> Refusal {
 struct Peek {
     media_type: String,
     verification_material: PeekMaterial,
+    dsse_envelope: Option<PeekEnvelope>,
+}
+
+#[derive(Deserialize)]
+struct PeekEnvelope {
+    #[serde(default)]
+    signatures: Vec<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -138,8 +167,20 @@ impl Peek {
         let material = &self.verification_material;
         let timestamps = material.timestamp_verification_data.as_ref().map_or(0, |data| data.rfc3161_timestamps.len());
         if material.tlog_entries.len() > MAX_ENTRIES || timestamps > MAX_ENTRIES {
-            return Err(malformed(&format!("more than {MAX_ENTRIES} log entries or timestamps")));
+            let message = format!("more than {MAX_ENTRIES} log entries or timestamps");
+            return Err(Refusal::new(ReasonCode::BundleCounts, message));
         }
         Ok(())
+    }
+
+    /// Exactly one signature (DSSE allows several): which of two would count is nobody's to guess.
+    fn check_content(&self) -> Result<(), Refusal> {
+        match self.dsse_envelope.as_ref().map(|envelope| envelope.signatures.len()) {
+            None | Some(1) => Ok(()),
+            Some(count) => {
+                let message = format!("expected exactly one signature in the envelope, found {count}");
+                Err(Refusal::new(ReasonCode::SignatureCount, message))
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ mod certificate;
 mod explain;
 mod log;
 mod predicate_type;
+mod promise;
 mod refusal;
 mod statement;
 mod trust_root;
@@ -22,6 +23,7 @@ mod verify;
 
 pub use bundle::{Bundle, MAX_BUNDLE_BYTES, Unverified};
 pub use predicate_type::{NotAPredicateType, PredicateType};
+pub use promise::Promise;
 pub use refusal::{Found, Refusal};
 pub use statement::{IN_TOTO_PAYLOAD_TYPE, Statement, StatementError};
 pub use trust_root::{MAX_TRUST_ROOT_BYTES, TrustRoot, TrustRootError};

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sigstore_crypto::VerificationKey;
 use sigstore_trust_root::{TransparencyLog, TrustedRoot};
 use sigstore_types::{LogKeyId, TimeRange};
 use sigstore_verify::Verifier;
@@ -42,6 +43,7 @@ pub(super) struct Log {
     /// The host of its base URL, which a Rekor v2 checkpoint carries as origin.
     pub(super) host: String,
     pub(super) window: Option<TimeRange>,
+    pub(super) key: VerificationKey,
     pub(super) verifier: Verifier,
 }
 
@@ -106,7 +108,8 @@ impl Log {
         let mut alone = root.clone();
         alone.tlogs = vec![log.clone()];
         let verifier = Verifier::new(&alone).map_err(|e| malformed(e.to_string()))?;
-        Ok(Self { id: log.log_id.key_id.clone(), host, window: log.public_key.valid_for, verifier })
+        let key = VerificationKey::from_spki(&log.public_key.raw_bytes).map_err(|e| malformed(e.to_string()))?;
+        Ok(Self { id: log.log_id.key_id.clone(), host, window: log.public_key.valid_for, key, verifier })
     }
 }
 

@@ -163,7 +163,9 @@ fn authenticate(
     // (2)
     let signer = certificate::read(bundle.certificate()?)?;
     // (3)
-    let log = log::log_of(bundle.log_entry()?, trust_root)?;
+    let entry = bundle.log_entry()?;
+    let log = log::log_of(entry, trust_root, log::Required::Proof)?;
+    log.check_started(moment.now)?;
     // (4) The crate reads the payload too, and calls an entry about another digest an artifact mismatch; where our own
     // reader knows better, it names the defect.
     let payload = bundle.envelope()?.payload.as_bytes();
@@ -173,7 +175,7 @@ fn authenticate(
     let result = result.map_err(|refusal| match (&statement, refusal.code) {
         (Err(e), ReasonCode::BundleMalformed) => Refusal::new(e.code(), e.to_string()),
         (Ok(statement), ReasonCode::SubjectMismatch) if statement.subject == *subject => {
-            Refusal::new(ReasonCode::LogEntryInvalid, refusal.message)
+            Refusal::new(ReasonCode::LogEntryMismatch, refusal.message)
         }
         _ => refusal,
     })?;
@@ -181,7 +183,8 @@ fn authenticate(
     let logged_at = earliest_time(&result)?;
     // (6)
     check_times(&result, moment)?;
-    log::check_key_window(log, result.verified_timestamps())?;
+    log.check_window(&log::times_of_entry(entry, result.verified_timestamps()))?;
+    log::check_rebuilt(entry, bundle.envelope()?, bundle.certificate()?)?;
     check_authorities(bundle, subject, trust_root, log, &result)?;
     // (7)
     let predicate_type = statement.as_ref().ok().map(|statement| statement.predicate_type.clone());
@@ -210,7 +213,7 @@ fn earliest_time(result: &VerificationResult) -> Result<Timestamp, Refusal> {
         return Err(Refusal::new(ReasonCode::VerificationFailed, "a check of the Sigstore client was left out"));
     }
     let earliest = result.verified_timestamps().iter().min().copied();
-    earliest.ok_or_else(|| Refusal::new(ReasonCode::TimestampInvalid, "no trusted time"))
+    earliest.ok_or_else(|| Refusal::new(ReasonCode::TimestampMissing, "no trusted time"))
 }
 
 fn check_times(result: &VerificationResult, moment: Moment) -> Result<(), Refusal> {
@@ -244,7 +247,7 @@ fn check_authorities(
     match verifier.verify(artifact(subject)?, &bundle.parsed, &VerificationPolicy::any_identity()) {
         Ok(_) => Ok(()),
         Err(_) => Err(Refusal::new(
-            ReasonCode::CertificateInvalid,
+            ReasonCode::AuthorityExpired,
             "a certificate authority above the signing certificate was out of date when it signed",
         )),
     }

@@ -68,16 +68,52 @@ reason_codes! {
     BundleVersion = "bundle-version", "";
     /// The bundle is larger than the limit.
     BundleTooLarge = "bundle-too-large", "";
+    /// More log entries or timestamps than the limit.
+    BundleCounts = "bundle-counts", "";
+    /// A message signature, where a statement in a DSSE envelope is asked for, or the other way round.
+    BundleContent = "bundle-content", "sign with cosign sign or cosign attest, not with sign-blob";
+    /// The bundle carries a chain, a public key's hint or nothing instead of the one signing certificate.
+    BundleMaterial = "bundle-material", "";
+    /// The envelope's payload is of another type than in-toto.
+    PayloadType = "payload-type", "";
+    /// The envelope has no signature, or several.
+    SignatureCount = "signature-count", "";
     /// The signature does not verify with the certificate's key.
     SignatureInvalid = "signature-invalid", "";
-    /// The certificate does not chain to the trust root, or was not valid at the trusted time, or lacks a needed usage.
-    CertificateInvalid = "certificate-invalid", "check which Sigstore instance signed it: --trust-root";
-    /// The certificate's SCT is missing or does not verify.
-    SctInvalid = "sct-invalid", "";
-    /// The transparency log entry is missing, not exactly one, of an unknown log, or does not match the signature.
+    /// The certificate cannot be read or has not the form of a signing certificate: usages, names, issuer.
+    CertificateInvalid = "certificate-invalid", "";
+    /// The certificate does not chain to an authority of the trust root, for code signing, at the trusted time.
+    CertificateUntrusted = "certificate-untrusted", "check which Sigstore instance signed it: --trust-root";
+    /// A trusted time lies outside the certificate's dates.
+    CertificateExpired = "certificate-expired", "";
+    /// A certificate authority above the signing certificate was out of date at a trusted time.
+    AuthorityExpired = "authority-expired", "";
+    /// The certificate carries no SCT.
+    SctMissing = "sct-missing", "";
+    /// The certificate's SCT does not verify, is not exactly one, or is of a log or time outside the trust root.
+    SctInvalid = "sct-invalid", "check which Sigstore instance signed it: --trust-root";
+    /// The bundle has no transparency log entry.
+    LogEntryMissing = "log-entry-missing", "";
+    /// More than one transparency log entry: one log must not count twice, and we ask for one.
+    LogEntryCount = "log-entry-count", "";
+    /// The entry is of a log that is not in the trust root.
+    LogUnknown = "log-unknown", "check which Sigstore instance signed it: --trust-root";
+    /// The log's key was not in use at the trusted time.
+    LogKeyWindow = "log-key-window", "";
+    /// The log entry is about another signature, certificate or content.
+    LogEntryMismatch = "log-entry-mismatch", "";
+    /// The log entry cannot be read, or is of a kind that does not fit.
     LogEntryInvalid = "log-entry-invalid", "";
-    /// No trusted time, or one outside its authority's validity.
-    TimestampInvalid = "timestamp-invalid", "";
+    /// No inclusion proof, or one that does not lead to the checkpoint's root.
+    InclusionProofInvalid = "inclusion-proof-invalid", "";
+    /// The checkpoint is missing, malformed, of another origin, or not signed by the entry's log.
+    CheckpointInvalid = "checkpoint-invalid", "";
+    /// The log's promise (signed entry timestamp) is missing or does not verify.
+    InclusionPromiseInvalid = "inclusion-promise-invalid", "";
+    /// No trusted time: neither a timestamp nor a signed integrated time.
+    TimestampMissing = "timestamp-missing", "";
+    /// A timestamp that does not verify, stands twice, or is outside its authority's validity.
+    TimestampInvalid = "timestamp-invalid", "check which Sigstore instance signed it: --trust-root";
     /// The trusted time lies in the future.
     TimeInFuture = "time-in-future", "check this machine's clock: countersign doctor";
     /// Signed later than `--at`.
