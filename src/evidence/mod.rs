@@ -13,6 +13,7 @@ mod authenticate;
 mod blob;
 mod bundle;
 mod certificate;
+mod explain;
 mod log;
 mod predicate_type;
 mod promise;

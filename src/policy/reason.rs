@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use crate::policy::Explanation;
+
 macro_rules! reason_codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal, $help:literal;)+) => {
         /// A stable code. The doc comment of each variant says when it is given.
@@ -118,6 +120,21 @@ reason_codes! {
     SignedLater = "signed-later", "";
     /// Another cryptographic check of the Sigstore client failed.
     VerificationFailed = "verification-failed", "";
+    // ── identities that accept more than was meant (warnings, and `policy lint`) ────────────────────────────
+    /// An identity regexp without anchors: countersign matches the whole name, other verifiers match inside a longer one.
+    IdentityUnanchored = "identity-unanchored", "write the regexp as ^…$";
+    /// The expected identity accepts any git ref, so that every branch and pull request may sign.
+    IdentityAnyRef = "identity-any-ref", "name the ref: refs/tags/v* for releases";
+    /// The expected identity accepts any workflow of the repository.
+    IdentityAnyWorkflow = "identity-any-workflow", "name the workflow file";
+    /// The expected identity accepts workflows of repositories that it does not name.
+    IdentityAnyRepository = "identity-any-repository", "name owner and repository";
+    /// An identity without an issuer: any provider that Fulcio trusts could vouch for that name.
+    IdentityIssuerMissing = "identity-issuer-missing", "name the issuer";
+    /// A reusable workflow's name says nothing about who called it, and the calling repository is not asked for.
+    IdentityReusableWorkflow = "identity-reusable-workflow", "ask for the calling repository too: --github-repository";
+    /// The expected identity accepts e-mail addresses that it does not name.
+    IdentityEmailWildcard = "identity-email-wildcard", "list each address";
     // ── registry ────────────────────────────────────────────────────────────────────────────────────────────
     /// The reference does not exist.
     NotFound = "not-found", "check the name and the digest or tag";
@@ -243,13 +260,22 @@ pub struct Reason {
     pub code: ReasonCode,
     pub message: String,
     pub help: String,
+    /// Expected beside found, where something authentic does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Box<Explanation>>,
 }
 
 impl Reason {
     /// A reason with the code's own help.
     #[must_use]
     pub fn new(code: ReasonCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), help: code.help().to_owned() }
+        Self { code, message: message.into(), help: code.help().to_owned(), explanation: None }
+    }
+
+    #[must_use]
+    pub fn explained(mut self, explanation: Explanation) -> Self {
+        self.explanation = Some(Box::new(explanation));
+        self
     }
 
     #[must_use]

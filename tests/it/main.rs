@@ -29,6 +29,8 @@ mod hostile;
 mod image;
 /// The invariants, from outside.
 mod invariants;
+/// Broad identities are reported, refusals explained.
+mod lint;
 /// Evidence from a folder instead of a registry.
 mod offline;
 /// Rego unit tests of `policies/`, through the engine that decides.
