@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::oci::Digest;
 use crate::packages::candidate::{Candidate, Unsupported};
 use crate::packages::package::Layer;
-use crate::packages::{Anomaly, AnomalyCode, Os, Package, Parsed, apk, dpkg, npm, os_release, purl};
+use crate::packages::{Anomaly, AnomalyCode, Os, Package, Parsed, apk, dpkg, npm, os_release, purl, rpm};
 
 /// Anomalies of one code and file beyond this many become one line that counts them.
 pub const MAX_ANOMALIES_PER_FILE: usize = 20;
@@ -93,6 +93,17 @@ impl Work {
                 let earlier = |bytes: &[u8]| apk::parse(&file.path, bytes).parsed.packages;
                 self.take(file, installed.parsed, earlier);
             }
+            Candidate::RpmDatabase => {
+                let installed = rpm::parse(&file.path, &file.content);
+                self.owned.push(installed.owned);
+                let earlier = |bytes: &[u8]| rpm::parse(&file.path, bytes).parsed.packages;
+                self.take(file, installed.parsed, earlier);
+            }
+            Candidate::RpmManifest => {
+                let parsed = rpm::manifest::parse(&file.path, &file.content);
+                let earlier = |bytes: &[u8]| rpm::manifest::parse(&file.path, bytes).packages;
+                self.take(file, parsed, earlier);
+            }
             // Reduced to a list of paths when the layer was read.
             Candidate::DpkgMd5sums => self.owned.push(String::from_utf8_lossy(&file.content).into_owned()),
             Candidate::OsRelease | Candidate::ApkRepositories | Candidate::NpmPackage | Candidate::Unsupported(_) => {}
@@ -106,6 +117,12 @@ impl Work {
                 first.entry((package.name, package.version)).or_insert(layer);
             }
         }
+        for (code, details) in [
+            (AnomalyCode::DatabaseUnreadable, parsed.failed.into_iter().collect()),
+            (AnomalyCode::LimitExceeded, parsed.limits),
+        ] {
+            self.complain(file, code, details);
+        }
         self.unreadable(file, parsed.unreadable);
         for mut package in parsed.packages {
             let key = (package.name.clone(), package.version.clone());
@@ -115,13 +132,13 @@ impl Work {
     }
 
     fn unreadable(&mut self, file: &FoundFile, details: Vec<String>) {
+        self.complain(file, AnomalyCode::EntryUnreadable, details);
+    }
+
+    fn complain(&mut self, file: &FoundFile, code: AnomalyCode, details: Vec<String>) {
         let total = details.len();
-        let anomaly = |detail| Anomaly {
-            code: AnomalyCode::EntryUnreadable,
-            path: file.path.clone(),
-            layer: Some(file.layer.digest.clone()),
-            detail,
-        };
+        let anomaly =
+            |detail| Anomaly { code, path: file.path.clone(), layer: Some(file.layer.digest.clone()), detail };
         self.anomalies.extend(details.into_iter().take(MAX_ANOMALIES_PER_FILE).map(anomaly));
         if total > MAX_ANOMALIES_PER_FILE {
             self.anomalies.push(anomaly(format!("and {} more", total - MAX_ANOMALIES_PER_FILE)));
@@ -179,14 +196,15 @@ impl Work {
             let detail = format!("{} {} without a single package", os.id, os.version);
             self.anomalies.push(whole(AnomalyCode::OsWithoutPackages, detail));
         }
-        // Advisories are filed by release; Wolfi and Chainguard have but one.
-        let rolling = |os: &Os| matches!(os.id.as_str(), "wolfi" | "chainguard");
+        // Advisories are filed by release; these have but one.
+        let rolling = |os: &Os| matches!(os.family(), "wolfi" | "chainguard" | "opensuse-tumbleweed");
         if has_os_packages && os.is_none_or(|os| os.version.is_empty() && !rolling(os)) {
             let detail = "packages of an operating system whose name or version os-release does not tell".to_owned();
             self.anomalies.push(whole(AnomalyCode::OsUnknown, detail));
         }
         // A family that the scanner has no advisories for looks exactly like a clean image.
-        let unmatched = self.packages.iter().find(|p| os.is_some_and(|os| !p.ecosystem.has_advisories_for(&os.id)));
+        let unmatched =
+            self.packages.iter().find(|p| os.is_some_and(|os| !p.ecosystem.has_advisories_for(os.family())));
         if let (Some(package), Some(os)) = (unmatched, os) {
             let detail =
                 format!("{} of operating system {:?}, for which no advisories are matched", package.path, os.id);

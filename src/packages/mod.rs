@@ -15,6 +15,7 @@ pub mod os_release;
 pub mod package;
 pub mod parsed;
 pub mod purl;
+pub mod rpm;
 
 pub use anomaly::{Anomaly, AnomalyCode};
 pub use inventory::{FoundFile, Inventory, inventory};
