@@ -3,6 +3,7 @@
 
 CARGO ?= cargo
 TRIVY := $(CURDIR)/.tools/trivy/bin/trivy
+CYCLONEDX := $(CURDIR)/.tools/cyclonedx/.stamp
 
 build:
 	$(CARGO) build --workspace --bins
@@ -15,7 +16,11 @@ $(TRIVY):
 demo: build $(TRIVY)
 	scripts/demo.sh
 
-test: $(TRIVY)
+# CycloneDX's own schemas and a validator, pinned by hash.
+$(CYCLONEDX):
+	scripts/install-cyclonedx.sh
+
+test: $(TRIVY) $(CYCLONEDX)
 	TRIVY=$(TRIVY) $(CARGO) test --workspace
 
 lint:
