@@ -15,7 +15,10 @@ use crate::policy::PolicySet;
 use crate::registry::http::{CredentialOptions, ExplicitToken, HttpOptions, HttpRegistry, Warnings};
 use crate::registry::{Registry, StopSignal};
 use crate::scanner::{AcceptedBinary, DEFAULT_REQUIRED, DEFAULT_TIMEOUT, Trivy, TrivyOptions};
-use crate::sigstore::{Clock, Instance, KeylessSigner, Services, TokenSource, load_trust_root};
+use crate::sigstore::{
+    Browser, Clock, Instance, KeylessSigner, Network, Origin, Person, Services, SigstoreError, TokenSource,
+    TrustMaterial, load_trust_root, trust_material,
+};
 
 /// What the command line decides about the edges; flags and environment already merged over the file.
 #[derive(Debug, Clone, Default)]
@@ -62,11 +65,14 @@ pub struct App {
     pub stop: StopSignal,
     /// Likewise, so that what a registry wants to tell is told once.
     warnings: Warnings,
+    material: tokio::sync::OnceCell<TrustMaterial>,
+    /// Who logs in where no machine identity is found.
+    person: Arc<dyn Person>,
 }
 
 impl App {
     /// Reads the configuration and the environment.
-    pub fn new(wiring: Wiring) -> Result<Self, WiringError> {
+    pub fn new(wiring: Wiring, person: Arc<dyn Person>) -> Result<Self, WiringError> {
         let (config, config_path) = load_config(wiring.config.as_deref())?;
         Ok(Self {
             config,
@@ -75,6 +81,8 @@ impl App {
             wiring,
             stop: StopSignal::default(),
             warnings: Warnings::default(),
+            material: tokio::sync::OnceCell::new(),
+            person,
         })
     }
 
@@ -118,14 +126,42 @@ impl App {
         Ok(options)
     }
 
-    pub fn trust_root(&self) -> Result<TrustRoot, WiringError> {
+    /// Whom to believe: the file that is named, or the instance's material, refreshed where the network may be asked.
+    pub async fn trust_root(&self) -> Result<TrustRoot, WiringError> {
+        self.trust_root_by(Network::Allowed).await
+    }
+
+    /// As [`Self::trust_root`], without asking the network.
+    pub async fn stored_trust_root(&self) -> Result<TrustRoot, WiringError> {
+        self.trust_root_by(Network::Forbidden).await
+    }
+
+    async fn trust_root_by(&self, network: Network) -> Result<TrustRoot, WiringError> {
         let setup = |e: &dyn std::error::Error| {
             WiringError::new("trust-root", e, "pass --trust-root FILE, or --sigstore public-good")
         };
         match self.trust_root_file() {
             Some(path) => load_trust_root(path).map_err(|e| setup(&e)),
-            None => self.instance()?.trust_root().map_err(|e| setup(&e)),
+            None => Ok(self.material(network).await?.trust_root.clone()),
         }
+    }
+
+    /// What the named instance gives, loaded once per run; `None` where a file is named.
+    pub async fn trust_origin(&self) -> Result<Option<Origin>, WiringError> {
+        match self.trust_root_file() {
+            Some(_) => Ok(None),
+            None => Ok(Some(self.material(Network::Allowed).await?.origin.clone())),
+        }
+    }
+
+    async fn material(&self, network: Network) -> Result<&TrustMaterial, WiringError> {
+        let load = async {
+            let cache = self.environment.cache.as_deref();
+            trust_material(self.instance()?, cache, network, now())
+                .await
+                .map_err(|e| WiringError::new("trust-root", &e, "pass --trust-root FILE, or --sigstore public-good"))
+        };
+        self.material.get_or_try_init(|| load).await
     }
 
     fn trust_root_file(&self) -> Option<&PathBuf> {
@@ -164,7 +200,7 @@ impl App {
         })
     }
 
-    fn services(&self) -> Result<Services, WiringError> {
+    async fn services(&self) -> Result<Services, WiringError> {
         let setup = |e: &dyn std::error::Error| {
             WiringError::new("signing-config", e, "pass --signing-config FILE with --trust-root FILE")
         };
@@ -177,16 +213,22 @@ impl App {
                 message: "--trust-root without --signing-config: where to sign is not known".to_owned(),
                 help: "pass --signing-config FILE of the same Sigstore instance".to_owned(),
             }),
-            None => self.instance()?.services().map_err(|e| setup(&e)),
+            None => self.material(Network::Allowed).await?.services.clone().ok_or_else(|| {
+                let why = format!("instance {} has none", self.trust_root_name());
+                setup(&SigstoreError::SigningConfig { why })
+            }),
         }
     }
 
-    pub fn signer(&self, trust_root: TrustRoot) -> Result<KeylessSigner, WiringError> {
-        KeylessSigner::new(self.services()?, self.token_source()?, trust_root, Self::clock())
+    pub async fn signer(&self, trust_root: TrustRoot) -> Result<KeylessSigner, WiringError> {
+        let services = self.services().await?;
+        let tokens = self.token_source(&services)?;
+        KeylessSigner::new(services, tokens, trust_root, Self::clock())
             .map_err(|e| WiringError::new("sigstore", &e, "countersign doctor"))
     }
 
-    fn token_source(&self) -> Result<TokenSource, WiringError> {
+    /// File, `SIGSTORE_ID_TOKEN`, the CI's ambient identity, a projected token, and for people at a terminal a browser.
+    fn token_source(&self, services: &Services) -> Result<TokenSource, WiringError> {
         let file = self.wiring.identity_token_file.as_ref().or(self.config.tools.identity_token_file.as_ref());
         if let Some(path) = file {
             return Ok(TokenSource::File(path.clone()));
@@ -194,13 +236,19 @@ impl App {
         if let Some(token) = &self.environment.sigstore_id_token {
             return Ok(TokenSource::Value(token.clone()));
         }
-        match &self.environment.actions_token {
-            Some((url, token)) => {
-                let request_url = url::Url::parse(url)
-                    .map_err(|e| WiringError::new("identity-token", &e, "ACTIONS_ID_TOKEN_REQUEST_URL is no URL"))?;
-                Ok(TokenSource::GitHub { request_url, request_token: token.clone() })
+        if let Some((url, token)) = &self.environment.actions_token {
+            let request_url = url::Url::parse(url)
+                .map_err(|e| WiringError::new("identity-token", &e, "ACTIONS_ID_TOKEN_REQUEST_URL is no URL"))?;
+            return Ok(TokenSource::GitHub { request_url, request_token: token.clone() });
+        }
+        if let Some(path) = &self.environment.projected_token {
+            return Ok(TokenSource::File(path.clone()));
+        }
+        match services.oidc_url() {
+            Some(issuer) if self.environment.interactive => {
+                Ok(TokenSource::Browser(Browser::new(issuer, Arc::clone(&self.person))))
             }
-            None => Ok(TokenSource::None),
+            _ => Ok(TokenSource::None),
         }
     }
 

@@ -3,15 +3,17 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::app::App;
+use crate::app::{App, WiringError};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
 use crate::cli::output::Outcome;
 use crate::cli::{promote, wiring};
+use crate::evidence::TrustRoot;
 use crate::oci::Repository;
 use crate::registry::ReferrersAnswer;
 use crate::scanner::Scanner;
+use crate::sigstore::{EXPIRY_NOTICE, Origin};
 
 /// Nobody runs this program before it was written; an older clock is wrong.
 const EARLIEST: &str = "2026-01-01T00:00:00Z";
@@ -40,7 +42,7 @@ fn check(name: impl Into<String>, result: Result<String, (String, String)>) -> C
 
 pub(crate) async fn run(shared: &Shared, args: &DoctorArgs) -> Result<Outcome, Failure> {
     let app = wiring::app(shared, &args.repositories.iter().collect::<Vec<_>>())?;
-    let mut checks = vec![clock(), configuration(&app), trust_root(&app), identity_token(&app).await];
+    let mut checks = vec![clock(), configuration(&app), trust_root(&app).await, identity_token(&app).await];
     checks.extend(scanner(shared, &app).await);
     let configured = app.config.images.iter().map(|image| &image.repository);
     let repositories: Vec<&Repository> =
@@ -79,14 +81,41 @@ fn configuration(app: &App) -> Check {
     check("configuration", if identity { Ok(message) } else { Err(help()) })
 }
 
-fn trust_root(app: &App) -> Check {
-    let result = app.trust_root().map(|_| app.trust_root_name()).map_err(|e| (e.message, e.help));
+async fn trust_root(app: &App) -> Check {
+    let material = async {
+        let root = app.trust_root().await?;
+        Ok::<_, WiringError>((root, app.trust_origin().await?))
+    };
+    let result = match material.await {
+        Ok((root, origin)) => trust_expiry(app, &root, origin.as_ref()),
+        Err(error) => Err((error.message, error.help)),
+    };
     check("trust root", result)
 }
 
+/// Where the trust root is from; a failure when it ends within the notice.
+fn trust_expiry(app: &App, root: &TrustRoot, origin: Option<&Origin>) -> Result<String, (String, String)> {
+    let mut message = app.trust_root_name();
+    let mut ends = root.ends();
+    if let Some(origin) = origin {
+        message = format!("{message}, {origin}");
+        if let Origin::Tuf { expires, .. } = origin {
+            ends = ends.into_iter().chain(*expires).min();
+        }
+    }
+    let Some(ends) = ends else { return Ok(message) };
+    message = format!("{message}, good until {}", seconds(ends));
+    if ends.duration_since(App::clock()()) < EXPIRY_NOTICE {
+        return Err((format!("{message}: less than 14 days"), "get the new trust root of this instance".to_owned()));
+    }
+    Ok(message)
+}
+
 async fn identity_token(app: &App) -> Check {
-    let result = match app.trust_root().and_then(|root| app.signer(root)) {
+    let signer = async { app.signer(app.trust_root().await?).await };
+    let result = match signer.await {
         Err(error) => Err((error.message, error.help)),
+        Ok(signer) if signer.asks_a_person() => Ok("by a browser login when something is signed".to_owned()),
         Ok(signer) => match signer.token().await {
             Ok(token) => Ok(format!("from issuer {}", token.issuer())),
             Err(error) => Err((error.to_string(), "in GitHub Actions: permissions: id-token: write".to_owned())),

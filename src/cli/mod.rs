@@ -8,6 +8,7 @@ pub mod failure;
 mod identity_args;
 pub mod options;
 mod output;
+mod person;
 mod progress;
 pub mod reference;
 mod wiring;

@@ -16,14 +16,14 @@ use crate::ops::promote::Stop;
 use crate::promotion::TagMove;
 
 /// Everything an operator's command needs, under the configured identities.
-pub(crate) fn operator(shared: &Shared, repository: &Repository) -> Result<(Arc<App>, Operator), Failure> {
+pub(crate) async fn operator(shared: &Shared, repository: &Repository) -> Result<(Arc<App>, Operator), Failure> {
     let app = wiring::app(shared, &[repository])?;
     let identities = wiring::expected(&app, None)?;
-    let trust_root = app.trust_root()?;
+    let trust_root = app.trust_root().await?;
     let operator = Operator {
         registry: app.registry()?,
         fresh: app.fresh(),
-        signer: Arc::new(app.signer(trust_root.clone())?),
+        signer: Arc::new(app.signer(trust_root.clone()).await?),
         reporter: progress::reporter(shared),
         identities,
         trust_root,

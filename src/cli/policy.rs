@@ -122,7 +122,7 @@ async fn signers(
     if references.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let (trust_root, registry) = (app.trust_root()?, app.registry()?);
+    let (trust_root, registry) = (app.trust_root().await?, app.registry()?);
     let (moment, unclear_api) = (Moment::now(App::clock()()), UnclearApi::MayHoldEvidence);
     let rules = Rules { trust_root: &trust_root, expected, moment, unclear_api };
     let (required, limit) = (Requirements::signature(), shared.time_limit());

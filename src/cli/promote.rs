@@ -75,8 +75,8 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
     let app = wiring::app(shared, &repositories)?;
     let images = configured(&app.config, &references)?;
     let identities = wiring::expected(&app, None)?;
-    let trust_root = app.trust_root()?;
-    let signer = app.signer(trust_root.clone())?;
+    let trust_root = app.trust_root().await?;
+    let signer = app.signer(trust_root.clone()).await?;
     let scanner = app.scanner()?;
     let token = peek_token(&signer).await;
     let (git, build) = release(args, &app, token.as_ref()).await?;
@@ -134,7 +134,7 @@ async fn resumed(shared: &Shared, args: &PromoteArgs) -> Result<Vec<DigestRefere
     let (Some(version), false) = (&args.version, repositories.is_empty()) else {
         return Err(Failure::usage("--resume needs --version and images in the configuration"));
     };
-    let (expected, trust_root, registry) = (wiring::expected(&app, None)?, app.trust_root()?, app.registry()?);
+    let (expected, trust_root, registry) = (wiring::expected(&app, None)?, app.trust_root().await?, app.registry()?);
     let moment = Moment::now(App::clock()());
     let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_api: UnclearApi::IsNoApi };
     let failures = Failures::default();

@@ -38,7 +38,7 @@ pub(crate) async fn run(shared: &Shared, args: &ResolveArgs) -> Result<Outcome, 
     let repositories: Vec<&Repository> = args.references.iter().map(|r| &r.repository).collect();
     let app = wiring::app(shared, &repositories)?;
     let expected = wiring::expected(&app, args.identity.expected()?)?;
-    let trust_root = app.trust_root()?;
+    let trust_root = app.trust_root().await?;
     let registry = app.registry()?;
     let (moment, unclear_api) = (Moment::now(App::clock()()), UnclearApi::MayHoldEvidence);
     let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_api };

@@ -47,7 +47,7 @@ pub(crate) async fn run(shared: &Shared, args: &RollbackArgs) -> Result<Outcome,
     if let Some(to) = args.to.as_ref().filter(|to| !scope.contains(to)) {
         return Err(Failure::usage(format!("{to} is not in the scope of channel {}", args.channel.tag)));
     }
-    let (app, operator) = operation::operator(shared, &args.channel.repository)?;
+    let (app, operator) = operation::operator(shared, &args.channel.repository).await?;
     let request = RollbackRequest {
         repository: args.channel.repository.clone(),
         channel: args.channel.tag.clone(),

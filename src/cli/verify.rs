@@ -74,7 +74,7 @@ pub(crate) async fn run(shared: &Shared, args: &VerifyArgs) -> Result<Outcome, F
     let repositories: Vec<&Repository> = args.references.iter().map(Reference::repository).collect();
     let app = wiring::app(shared, &repositories)?;
     let expected = wiring::expected(&app, args.identity.expected()?)?;
-    let trust_root = app.trust_root()?;
+    let trust_root = if args.offline.is_some() { app.stored_trust_root().await? } else { app.trust_root().await? };
     let registry: Arc<dyn Registry> = match &args.offline {
         Some(folder) => Arc::new(OfflineRegistry::open(folder).await?),
         None => app.registry()?,

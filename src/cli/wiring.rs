@@ -10,6 +10,7 @@ use crate::app::{App, Wiring, WiringError};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
+use crate::cli::person::Terminal;
 use crate::evidence::verdict::Verdict;
 use crate::identity::ExpectedIdentities;
 use crate::oci::Repository;
@@ -39,7 +40,7 @@ pub(crate) fn app(shared: &Shared, repositories: &[&Repository]) -> Result<Arc<A
         registry_token: if shared.registry_token_stdin { Some(token_from_stdin(repositories)?) } else { None },
         timeout: shared.timeout.map(|timeout| timeout.0),
     };
-    Ok(Arc::new(App::new(wiring)?))
+    Ok(Arc::new(App::new(wiring, Arc::new(Terminal))?))
 }
 
 fn token_from_stdin(repositories: &[&Repository]) -> Result<(String, SecretString), Failure> {

@@ -42,7 +42,7 @@ pub(crate) async fn run(shared: &Shared, args: &WithdrawArgs) -> Result<Outcome,
     if args.reason.trim().is_empty() {
         return Err(Failure::usage("--reason is empty").help("say why: it is what people will read"));
     }
-    let (app, operator) = operation::operator(shared, &args.repository)?;
+    let (app, operator) = operation::operator(shared, &args.repository).await?;
     let request = WithdrawRequest {
         repository: args.repository.clone(),
         version: args.version.clone(),

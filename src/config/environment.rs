@@ -2,9 +2,13 @@
 //!
 //! Secrets leave as [`SecretString`]; nothing here is ever printed.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
+
+/// The volume path that cosign's filesystem provider reads.
+const PROJECTED_TOKEN: &str = "/var/run/sigstore/cosign/oidc-token";
 
 /// What we take from the environment, and nothing else.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +25,10 @@ pub struct Environment {
     pub sigstore_id_token: Option<SecretString>,
     /// `ACTIONS_ID_TOKEN_REQUEST_URL` and `…_TOKEN`: GitHub's ambient identity.
     pub actions_token: Option<(String, SecretString)>,
+    /// Where Kubernetes projects a token for Sigstore (the place that cosign reads), if there is one.
+    pub projected_token: Option<PathBuf>,
+    /// Is a person there to log in: input and messages on a terminal, and no CI?
+    pub interactive: bool,
     /// `GITHUB_REF` and `GITHUB_SHA` of a workflow run.
     pub git_ref: Option<String>,
     pub git_sha: Option<String>,
@@ -44,6 +52,8 @@ impl Environment {
             github_token: secret("GITHUB_TOKEN"),
             sigstore_id_token: secret("SIGSTORE_ID_TOKEN"),
             actions_token: text("ACTIONS_ID_TOKEN_REQUEST_URL").zip(secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN")),
+            projected_token: Some(PathBuf::from(PROJECTED_TOKEN)).filter(|path| path.is_file()),
+            interactive: text("CI").is_none() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
             git_ref: text("GITHUB_REF"),
             git_sha: text("GITHUB_SHA"),
             run_url: run_url(),

@@ -19,6 +19,7 @@ mod predicate_type;
 mod promise;
 mod refusal;
 mod statement;
+mod trust_expiry;
 mod trust_root;
 mod verified;
 mod verify;

@@ -76,6 +76,15 @@ impl TrustRoot {
         Ok(Self(Arc::new(Prepared { root, logs, authorities })))
     }
 
+    pub(super) fn root(&self) -> &TrustedRoot {
+        &self.0.root
+    }
+
+    /// Per certificate authority, when the first certificate of its chain ends.
+    pub(super) fn chain_ends(&self) -> impl Iterator<Item = Option<Timestamp>> {
+        self.0.authorities.iter().map(|chain| chain.iter().map(|dates| dates.not_after).min())
+    }
+
     pub(super) fn log(&self, id: &LogKeyId) -> Option<&Log> {
         self.0.logs.iter().find(|log| log.id == *id)
     }

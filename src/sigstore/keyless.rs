@@ -60,10 +60,17 @@ impl KeylessSigner {
         Self { deadline: deadline.min(DEADLINE), ..self }
     }
 
+    /// Would asking for a token ask a person?
+    #[must_use]
+    pub fn asks_a_person(&self) -> bool {
+        matches!(self.tokens, TokenSource::Browser(_))
+    }
+
     /// A fresh token, for example to compare its git claims before anything is signed.
     pub async fn token(&self) -> Result<WorkloadToken, SigstoreError> {
-        let token = self.tokens.fetch(&self.http, Instant::now() + self.deadline).await?;
-        token.check_fresh((self.clock)())?;
+        let now = (self.clock)();
+        let token = self.tokens.fetch(&self.http, now, Instant::now() + self.deadline).await?;
+        token.check_fresh(now)?;
         Ok(token)
     }
 
@@ -124,8 +131,9 @@ impl Signer for KeylessSigner {
         for statement in statements {
             check_size(statement)?;
         }
-        let deadline = Instant::now() + self.deadline;
         let token = self.token().await?;
+        // A person's login is not part of what the services may take.
+        let deadline = Instant::now() + self.deadline;
         let key = KeyPair::generate_ecdsa_p256().map_err(|e| SigstoreError::Statement { why: e.to_string() })?;
         let certificate = certify(&self.http, self.services.fulcio_url(), &token, &key, deadline).await?;
         drop(token);

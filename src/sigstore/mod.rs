@@ -5,6 +5,7 @@
 //! lives in `evidence`; attaching is `registry`'s. The identity token goes to Fulcio only, redirects are not followed, and
 //! neither token nor foreign bodies beyond a short excerpt reach an error text (I10, I11).
 
+mod browser;
 mod exchange;
 mod fulcio;
 mod keyless;
@@ -14,6 +15,7 @@ mod retry;
 mod services;
 mod timestamp;
 mod trust_root;
+mod tuf;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,10 +26,12 @@ use jiff::Timestamp;
 use crate::oci::Digest;
 use crate::policy::ReasonCode;
 
+pub use browser::{Browser, Person};
 pub use keyless::KeylessSigner;
 pub use oidc::{ClaimMismatch, TokenSource, WorkloadToken};
 pub use services::{Services, http_client};
 pub use trust_root::{Instance, load_trust_root};
+pub use tuf::{EXPIRY_NOTICE, Network, Origin, TrustMaterial, trust_material};
 
 /// Reads the time. Given by `app`, so that nothing here reads the clock itself.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

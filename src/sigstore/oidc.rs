@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::sigstore::retry::{Attempt, excerpt, is_transient, until};
-use crate::sigstore::{Service, SigstoreError};
+use crate::sigstore::{Browser, Service, SigstoreError};
 
 /// Largest token, and answer carrying one, that we read; GitHub's are about 2 kB.
 const MAX_TOKEN_BYTES: u64 = 64 * 1024;
@@ -35,13 +35,20 @@ pub enum TokenSource {
     Value(SecretString),
     /// GitHub Actions: `ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
     GitHub { request_url: Url, request_token: SecretString },
+    /// A person at a terminal.
+    Browser(Browser),
     /// Nothing was found.
     None,
 }
 
 impl TokenSource {
-    /// Fetches a fresh token, until `deadline`.
-    pub async fn fetch(&self, http: &reqwest::Client, deadline: Instant) -> Result<WorkloadToken, SigstoreError> {
+    /// Fetches a fresh token, until `deadline`; a person may take longer.
+    pub async fn fetch(
+        &self,
+        http: &reqwest::Client,
+        now: Timestamp,
+        deadline: Instant,
+    ) -> Result<WorkloadToken, SigstoreError> {
         match self {
             Self::File(path) => {
                 let unreadable =
@@ -58,10 +65,19 @@ impl TokenSource {
                 let token = until(deadline, Service::Oidc, attempt).await?;
                 WorkloadToken::parse(&token, "GitHub Actions")
             }
+            Self::Browser(browser) => {
+                let usable = |token: &SecretString| {
+                    WorkloadToken::parse(token, BROWSER).is_ok_and(|token| token.check_fresh(now).is_ok())
+                };
+                let token = browser.token(http, usable).await?;
+                WorkloadToken::parse(&token, BROWSER)
+            }
             Self::None => Err(SigstoreError::NoToken),
         }
     }
 }
+
+const BROWSER: &str = "browser login";
 
 /// The request token is a credential: over TLS only, except on this machine.
 fn github_url(request_url: &Url) -> Result<Url, SigstoreError> {

@@ -50,6 +50,12 @@ impl Services {
         self.chosen.rekor_url()
     }
 
+    /// The issuer where people log in.
+    #[must_use]
+    pub fn oidc_url(&self) -> Option<&str> {
+        self.chosen.oidc_url()
+    }
+
     #[must_use]
     pub fn tsa_url(&self) -> Option<&str> {
         self.chosen.tsa_url()

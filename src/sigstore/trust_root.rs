@@ -1,6 +1,5 @@
-//! Where trust roots come from: a file, or the snapshots of known instances that came with this binary.
-//!
-//! Refreshing by TUF is not built yet; a snapshot ages, a file is the operator's to keep fresh.
+//! Where trust roots come from: a file, which is the operator's to keep fresh, or a known instance, whose snapshots came
+//! with this binary and are refreshed by [`super::tuf`].
 
 use std::fmt;
 use std::io::Read;
@@ -31,7 +30,7 @@ pub enum Instance {
 }
 
 impl Instance {
-    fn known(self) -> SigstoreInstance {
+    pub(super) fn known(self) -> SigstoreInstance {
         match self {
             Self::PublicGood => SigstoreInstance::PublicGood,
             Self::GitHub => SigstoreInstance::GitHub,
