@@ -9,7 +9,7 @@ use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
 use crate::cli::output::Outcome;
 use crate::cli::source;
-use crate::image::catalog;
+use crate::image::{Options, catalog};
 use crate::oci::Platform;
 use crate::ops::promote::sbom_subject;
 use crate::sbom::{self, SpecVersion};
@@ -25,9 +25,26 @@ pub(crate) struct SbomArgs {
     /// CycloneDX version
     #[arg(long, value_name = "VERSION", default_value_t = SpecVersion::V1_5)]
     spec_version: SpecVersion,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// How layers are read.
+#[derive(Debug, Args)]
+pub(crate) struct Reading {
     /// Read every layer, whatever was cached
     #[arg(long)]
     no_cache: bool,
+    /// Keep language packages whose files belong to packages of the operating system
+    #[arg(long)]
+    keep_os_owned: bool,
+}
+
+impl Reading {
+    pub(crate) fn options(&self, app: &App) -> Options {
+        let cache = if self.no_cache { None } else { app.layer_cache() };
+        Options { cache, keep_os_owned: self.keep_os_owned }
+    }
 }
 
 /// The SBOM itself has no `kind`; where there is none, this says so.
@@ -48,7 +65,8 @@ pub(crate) async fn run(shared: &Shared, args: &SbomArgs) -> Result<Outcome, Fai
             return Err(Failure::usage(message).help("choose one with --platform"));
         }
     };
-    let inventories = catalog(opened.source.clone(), std::slice::from_ref(&node)).await?;
+    let inventories =
+        catalog(opened.source.clone(), std::slice::from_ref(&node), args.reading.options(&opened.app)).await?;
     let internal = |why: String| Failure::new(Exit::Internal, "internal", why);
     let inventory = inventories.get(&node.digest).ok_or_else(|| internal("no inventory".to_owned()))?;
     for anomaly in &inventory.anomalies {

@@ -12,6 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
 use crate::cli::output::{Outcome, document, list, tree};
+use crate::cli::sbom::Reading;
 use crate::cli::{promote, source, wiring};
 use crate::evidence::scan::{Finding, Scan, Severity};
 use crate::image::catalog;
@@ -34,6 +35,8 @@ pub(crate) struct ScanArgs {
     /// Only this platform of an index
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 /// One document to scan.
@@ -80,7 +83,7 @@ async fn subjects(shared: &Shared, args: &ScanArgs) -> Result<(std::sync::Arc<Ap
     if nodes.is_empty() {
         return Err(Failure::usage(format!("{} holds no image", args.subject)));
     }
-    let inventories = catalog(opened.source.clone(), &nodes).await?;
+    let inventories = catalog(opened.source.clone(), &nodes, args.reading.options(&opened.app)).await?;
     let internal = |why: String| Failure::new(Exit::Internal, "internal", why);
     let mut subjects = Vec::new();
     for node in nodes {

@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::image::error::document_media_type;
 use crate::image::verified::Verified;
-use crate::image::{BlobStream, ImageError, ImageSource};
+use crate::image::{BlobStream, ImageError, ImageSource, Witness};
 use crate::oci::manifest::MAX_MANIFEST_BYTES;
 use crate::oci::{Descriptor, Digest, RawManifest};
 
@@ -109,5 +109,9 @@ impl ImageSource for LayoutSource {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(file_error(&path, &e)),
         }
+    }
+
+    async fn witness(&self, descriptor: &Descriptor) -> Witness {
+        Witness::of(&tokio::fs::metadata(self.path(&descriptor.digest)).await, 0)
     }
 }

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use countersign::image::{
-    ArchiveSource, BlobStream, ErrorKind, ImageError, ImageSource, ImageTree, LayoutSource, NodeKind, catalog, expand,
+    ArchiveSource, BlobStream, ErrorKind, ImageError, ImageSource, ImageTree, LayoutSource, NodeKind, Options, catalog,
+    expand,
 };
 use countersign::oci::{Descriptor, Digest, RawManifest};
 use countersign::packages::Inventory;
@@ -49,7 +50,7 @@ impl Bed {
 
     pub(crate) async fn catalog(&self) -> Result<BTreeMap<Digest, Inventory>, ImageError> {
         let images = self.expand().await?.images();
-        catalog(Arc::new(self.source().await), &images).await
+        catalog(Arc::new(self.source().await), &images, Options::default()).await
     }
 }
 
@@ -290,7 +291,7 @@ async fn a_layer_that_platforms_share_is_downloaded_once() {
     let bed = Bed::new(&index);
     let images = bed.expand().await.unwrap().images();
     let source = Arc::new(Counting { inner: bed.source().await, asked: Mutex::default() });
-    let inventories = catalog(source.clone(), &images).await.unwrap();
+    let inventories = catalog(source.clone(), &images, Options::default()).await.unwrap();
     assert!(inventories.len() == 3 && inventories.values().all(|i| i.packages.len() == 1 && i.complete()));
     let asked = source.asked.lock().unwrap();
     assert_eq!((asked.len(), asked.values().sum::<usize>()), (4, 4), "one shared layer and three own ones");
@@ -306,7 +307,7 @@ async fn an_archive_is_read_like_the_layout_in_it() {
     let source = ArchiveSource::open(file.path()).await.unwrap();
     assert_eq!(source.roots().await.unwrap()[0].digest, bed.root);
     let images = expand(&source, &bed.root).await.unwrap().images();
-    let inventories = catalog(Arc::new(source), &images).await.unwrap();
+    let inventories = catalog(Arc::new(source), &images, Options::default()).await.unwrap();
     assert_eq!(inventories[&bed.root].packages.len(), 1);
 
     let docker = tempfile::NamedTempFile::new().unwrap();
