@@ -3,11 +3,11 @@
 #
 #   scripts/bench/sbom-image.sh
 #
-# Content is real: a Debian with compilers, Java, Ruby and Debian's own npm (mmdebstrap), node_modules (npm), Python packages
+# Content is real: a Debian with Java, Ruby, PostgreSQL and Debian's own npm (mmdebstrap), node_modules (npm), Python packages
 # (pip, wheels only), JARs (Maven Central, by hash) and Go programs (scripts/install-peers.sh). About 1.5 GB raw in five layers:
 #
 #   big-gzip, big-zstd    all of it (1.5 GB)          mid-gzip   a part of it (0.5 GB)      small-gzip   a smaller one (0.1 GB)
-#   pad-0.1, pad-0.5, pad-1.5   always the same packages, and a layer of data that makes up the size
+#   pad-0.1, pad-0.5, pad-1.5   always the same packages, and a layer of data that makes up the size (zstd)
 #
 # Cached under .tools/cache (or BENCH_CACHE), keyed by the scripts that make it: delete that folder for newer packages.
 # `summary` in it has a line per image: name, raw bytes, compressed bytes, entries.
@@ -22,10 +22,10 @@ export PEERS_BIN=${PEERS_BIN:-$root/.tools/peers/bin}
 "$root/scripts/install-peers.sh" cosign crane syft fulcio rekor-server timestamp-server olareg >&2
 for tool in npm python3; do command -v "$tool" >/dev/null || { echo "sbom-image: $tool is not installed" >&2; exit 1; }; done
 
-debian=apt,build-essential,ca-certificates,curl,git,imagemagick,nginx-light,nodejs,npm,openjdk-17-jre-headless,python3-pip,ruby
-npm=(next@14.2.15 webpack@5.95.0 typescript@5.6.3 eslint@8.57.1 jest@29.7.0 @angular/cli@18.2.9 @angular/core@18.2.9 aws-sdk@2.1691.0 lodash@4.17.20
-  express@4.21.1 antd@5.21.4 @mui/material@6.1.4 @babel/preset-env@7.25.8)
-pip=(django==5.1.2 numpy==2.1.2 pandas==2.2.3 scipy==1.14.1 boto3==1.35.40 requests==2.32.3 flask==3.0.3 sqlalchemy==2.0.36 scikit-learn==1.5.2)
+debian=apt,ca-certificates,curl,git,imagemagick,nginx-light,nodejs,npm,openjdk-17-jre-headless,postgresql,ruby,vim
+npm=(webpack@5.95.0 typescript@5.6.3 eslint@8.57.1 jest@29.7.0 @angular/core@18.2.9 lodash@4.17.20 express@4.21.1 antd@5.21.4 @mui/material@6.1.4
+  @babel/preset-env@7.25.8)
+pip=(django==5.1.2 numpy==2.1.2 pandas==2.2.3 boto3==1.35.40 requests==2.32.3 flask==3.0.3 sqlalchemy==2.0.36)
 
 work=$out.making
 rm -rf "$work"; mkdir -p "$work/layers"
@@ -60,7 +60,7 @@ done <"$here/sbom-jars.sum"
 pack "$work/java" "$layers/java.tar"
 
 mkdir -p "$work/go/usr/local/bin"
-for tool in cosign crane syft fulcio rekor-server timestamp-server olareg; do cp "$PEERS_BIN/$tool" "$work/go/usr/local/bin/"; done
+for tool in cosign crane fulcio rekor-server timestamp-server olareg; do cp "$PEERS_BIN/$tool" "$work/go/usr/local/bin/"; done
 pack "$work/go" "$layers/go.tar"
 
 python3 "$here/sbom_layout.py" "$work"

@@ -11,6 +11,7 @@ import random
 import subprocess
 import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 
 OCI = "application/vnd.oci.image"
 PACK = {"gzip": ["gzip", "-n", "-6", "-c"], "zstd": ["zstd", "-q", "-3", "-c"]}
@@ -91,13 +92,16 @@ def write_image(folder, name, layers, packing):
 
 def main(folder):
     layers, lines = Layers(folder), []
+    wanted = {(part, packing) for packing, parts in IMAGES.values() for part in parts} | {("minbase", "zstd")}
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda pair: layers.get(*pair), sorted(wanted)))
     for name, (packing, parts) in IMAGES.items():
         lines.append(write_image(folder, name, [layers.get(part, packing) for part in parts], packing))
     base = ["minbase", "java"]
-    raw = sum(layers.get(part, "gzip")[4] for part in base)
+    raw = sum(layers.get(part, "zstd")[4] for part in base)
     for name, size in PADDED.items():
         pad(folder / "layers" / f"{name}.tar", max(size - raw, CHUNK))
-        lines.append(write_image(folder, name, [layers.get(part, "gzip") for part in [*base, name]], "gzip"))
+        lines.append(write_image(folder, name, [layers.get(part, "zstd") for part in [*base, name]], "zstd"))
         (folder / "layers" / f"{name}.tar").unlink()
     for path, *_ in layers.made.values():
         path.unlink()

@@ -154,12 +154,12 @@ async fn what_cannot_be_read_is_said() {
             &[A::OsWithoutPackages, A::NoComponents],
         ),
         ("deleted os-release", vec![base(), layer().whiteout("etc/os-release")], &[A::OsUnknown]),
+        // Marks without an executable around them: unreadable, and said so.
         (
             "Go executable",
             vec![base().file_with_mode("app/x", elf(b"\xff Go buildinf:"), 0o755)],
-            &[A::DatabaseUnsupported],
+            &[A::DatabaseUnreadable],
         ),
-        ("Rust executable", vec![base().file_with_mode("app/x", elf(b".dep-v0\0"), 0o755)], &[A::DatabaseUnsupported]),
         ("other executable", vec![base().file_with_mode("app/x", elf(b"nothing"), 0o755)], &[]),
         ("not executable", vec![base().file("app/x", elf(b"\xff Go buildinf:"))], &[]),
         ("Java archive", vec![base().file("app/x.jar", "PK")], &[A::DatabaseUnsupported]),
