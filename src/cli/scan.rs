@@ -15,7 +15,7 @@ use crate::cli::output::{Outcome, document, list, tree};
 use crate::cli::sbom::Reading;
 use crate::cli::{promote, source, wiring};
 use crate::evidence::scan::{Finding, Scan, Severity};
-use crate::image::catalog;
+use crate::image::{NodeKind, catalog};
 use crate::oci::Platform;
 use crate::ops::promote::{chain, sbom_subject};
 use crate::packages::Anomaly;
@@ -79,7 +79,12 @@ async fn subjects(shared: &Shared, args: &ScanArgs) -> Result<(std::sync::Arc<Ap
         return Ok((app, vec![Subject { name: args.subject.clone(), sbom, anomalies: Vec::new() }]));
     }
     let opened = source::open(shared, &args.subject).await?;
-    let nodes = opened.images(args.platform.as_ref()).await?;
+    let tree = opened.tree().await?;
+    let nodes = opened.choose(&tree, args.platform.as_ref())?;
+    if tree.root.kind == NodeKind::Artifact {
+        return Err(Failure::usage(format!("{} is an artifact, no image: there is nothing to scan", args.subject))
+            .help("scan the images that a chart names"));
+    }
     if nodes.is_empty() {
         return Err(Failure::usage(format!("{} holds no image", args.subject)));
     }

@@ -196,3 +196,7 @@ fn make_key(path: &Path) -> io::Result<()> {
     file.persist(path).map_err(|e| e.error)?;
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

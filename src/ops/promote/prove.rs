@@ -126,6 +126,7 @@ pub fn sbom_subject(repository: Option<Repository>, node: &ImageNode) -> SbomSub
         diff_ids: node.facts.diff_ids.clone(),
         labels: node.facts.labels.clone(),
         size: node.facts.compressed_size,
+        artifact_type: None,
     }
 }
 
