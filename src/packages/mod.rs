@@ -21,6 +21,7 @@ pub mod os_release;
 pub mod package;
 pub mod parsed;
 pub mod purl;
+pub mod rpm;
 pub mod rust_binary;
 
 pub use anomaly::{Anomaly, AnomalyCode};
