@@ -11,6 +11,7 @@ use serde::de::IgnoredAny;
 use sigstore_types::bundle::VerificationMaterialContent;
 use sigstore_types::{DsseEnvelope, SignatureContent, TransparencyLogEntry};
 
+use crate::evidence::log::Required;
 use crate::evidence::{IN_TOTO_PAYLOAD_TYPE, Refusal};
 use crate::oci::Digest;
 use crate::policy::ReasonCode;
@@ -40,6 +41,27 @@ impl<T> Unverified<T> {
 pub struct Bundle {
     digest: Digest,
     pub(super) parsed: sigstore_types::Bundle,
+    pub(super) shape: Shape,
+}
+
+/// What a bundle's signature is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Signed<'a> {
+    /// An envelope with a statement that must name this subject.
+    Statement { subject: &'a Digest },
+    /// These bytes themselves.
+    Payload(&'a [u8]),
+}
+
+/// Where the bundle came from, and so what it must bring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A Sigstore bundle v0.3 with an envelope.
+    BundleV03,
+    /// cosign's older layout, a simple-signing payload.
+    LegacySignature { payload: Vec<u8> },
+    /// cosign's older layout, an envelope.
+    LegacyEnvelope,
 }
 
 impl Bundle {
@@ -100,16 +122,24 @@ impl Unverified<Bundle> {
         peek.check_content()?;
         let text = std::str::from_utf8(bytes).map_err(|_| malformed("no bundle: not UTF-8"))?;
         let parsed = sigstore_types::Bundle::from_json(text).map_err(|e| malformed(&format!("no bundle: {e}")))?;
-        let bundle = Bundle { digest: Digest::of(bytes), parsed };
-        let envelope = bundle.envelope()?;
-        if envelope.payload_type != IN_TOTO_PAYLOAD_TYPE {
-            let found: String = envelope.payload_type.chars().take(200).collect();
-            let message = format!("payload type: expected {IN_TOTO_PAYLOAD_TYPE}, found {found:?}");
-            return Err(Refusal::new(ReasonCode::PayloadType, message));
-        }
+        let bundle = Bundle { digest: Digest::of(bytes), parsed, shape: Shape::BundleV03 };
+        bundle.check_envelope()?;
         bundle.log_entry()?;
         bundle.certificate()?;
         bundle.check_timestamps()?;
+        Ok(Self(bundle))
+    }
+
+    /// A bundle put together from another layout; `digest` names it in reports.
+    pub(super) fn of_shape(document: &serde_json::Value, digest: Digest, shape: Shape) -> Result<Self, Refusal> {
+        let peek: Peek = Peek::deserialize(document).map_err(|e| malformed(&format!("no signature: {e}")))?;
+        peek.check_content()?;
+        let parsed = sigstore_types::Bundle::from_json(&document.to_string());
+        let parsed = parsed.map_err(|e| malformed(&format!("no signature: {e}")))?;
+        let bundle = Bundle { digest, parsed, shape };
+        if bundle.shape == Shape::LegacyEnvelope {
+            bundle.check_envelope()?;
+        }
         Ok(Self(bundle))
     }
 
@@ -117,6 +147,34 @@ impl Unverified<Bundle> {
     #[must_use]
     pub fn digest(&self) -> &Digest {
         &self.0.digest
+    }
+}
+
+impl Bundle {
+    /// Of what the signature in the bundle is: the subject for a statement, the payload for a simple signature.
+    pub(super) fn signed<'a>(&'a self, subject: &'a Digest) -> Signed<'a> {
+        match &self.shape {
+            Shape::BundleV03 | Shape::LegacyEnvelope => Signed::Statement { subject },
+            Shape::LegacySignature { payload } => Signed::Payload(payload),
+        }
+    }
+
+    /// The older layout has no place for a proof.
+    pub(super) fn required_of_log(&self) -> Required {
+        match self.shape {
+            Shape::BundleV03 => Required::Proof,
+            Shape::LegacySignature { .. } | Shape::LegacyEnvelope => Required::Promise,
+        }
+    }
+
+    fn check_envelope(&self) -> Result<(), Refusal> {
+        let envelope = self.envelope()?;
+        if envelope.payload_type != IN_TOTO_PAYLOAD_TYPE {
+            let found: String = envelope.payload_type.chars().take(200).collect();
+            let message = format!("payload type: expected {IN_TOTO_PAYLOAD_TYPE}, found {found:?}");
+            return Err(Refusal::new(ReasonCode::PayloadType, message));
+        }
+        Ok(())
     }
 }
 

@@ -12,6 +12,7 @@ pub mod verdict;
 mod bundle;
 mod certificate;
 mod explain;
+pub mod legacy;
 mod log;
 mod predicate_type;
 mod promise;

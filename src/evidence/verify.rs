@@ -7,8 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use sigstore_types::{Artifact, ArtifactDigest, HashAlgorithm};
 use sigstore_verify::{VerificationPolicy, VerificationResult};
 
+use crate::evidence::bundle::{Shape, Signed};
 use crate::evidence::trust_root::Log;
-use crate::evidence::{Bundle, Found, PredicateType, Refusal, Statement, TrustRoot, Unverified, certificate, log};
+use crate::evidence::{
+    Bundle, Found, PredicateType, Refusal, Statement, TrustRoot, Unverified, certificate, legacy, log,
+};
 use crate::identity::{ExpectedIdentities, IdentityRole, SignerIdentity};
 use crate::oci::Digest;
 use crate::oci::digest::Algorithm;
@@ -97,7 +100,8 @@ impl Verified<Statement> {
 
 /// Verifies `bundle` as an attestation about `subject` by one of the `expected` identities.
 ///
-/// 1. The bundle has the one accepted shape (done by [`Unverified::from_bytes`]).
+/// 1. The bundle has the one accepted shape (done by [`Unverified::from_bytes`]; for cosign's older layout by
+///    [`Unverified::from_legacy`], which then needs a promise in step 3 and states a plain signature in step 7).
 /// 2. The leaf certificate's profile, and what it says about its holder.
 /// 3. The log entry's log is in the trust root and its unsigned fields agree with the checkpoint.
 /// 4. `sigstore-verify`, knowing that log alone: times, chain, code-signing usage, SCT, Merkle proof, checkpoint, promise,
@@ -164,16 +168,15 @@ fn authenticate(
     let signer = certificate::read(bundle.certificate()?)?;
     // (3)
     let entry = bundle.log_entry()?;
-    let log = log::log_of(entry, trust_root, log::Required::Proof)?;
+    let log = log::log_of(entry, trust_root, bundle.required_of_log())?;
     log.check_started(moment.now)?;
     // (4) The crate reads the payload too, and calls an entry about another digest an artifact mismatch; where our own
     // reader knows better, it names the defect.
-    let payload = bundle.envelope()?.payload.as_bytes();
-    let statement = Statement::parse(payload);
+    let (payload, statement) = stated(bundle)?;
     let policy = VerificationPolicy::any_identity();
-    let result = log.verifier.verify(artifact(subject)?, &bundle.parsed, &policy).map_err(Refusal::from);
+    let result = log.verifier.verify(artifact(bundle, subject)?, &bundle.parsed, &policy).map_err(Refusal::from);
     let result = result.map_err(|refusal| match (&statement, refusal.code) {
-        (Err(e), ReasonCode::BundleMalformed) => Refusal::new(e.code(), e.to_string()),
+        (Err(refused), ReasonCode::BundleMalformed) => refused.clone(),
         (Ok(statement), ReasonCode::SubjectMismatch) if statement.subject == *subject => {
             Refusal::new(ReasonCode::LogEntryMismatch, refusal.message)
         }
@@ -184,12 +187,14 @@ fn authenticate(
     // (6)
     check_times(&result, moment)?;
     log.check_window(&log::times_of_entry(entry, result.verified_timestamps()))?;
-    log::check_rebuilt(entry, bundle.envelope()?, bundle.certificate()?)?;
+    if let Signed::Statement { .. } = bundle.signed(subject) {
+        log::check_rebuilt(entry, bundle.envelope()?, bundle.certificate()?)?;
+    }
     check_authorities(bundle, subject, trust_root, log, &result)?;
     // (7)
     let predicate_type = statement.as_ref().ok().map(|statement| statement.predicate_type.clone());
     let found = Found { signer, logged_at, predicate_type };
-    let statement = statement.map_err(|e| Refusal::new(e.code(), e.to_string()).with_found(&found))?;
+    let statement = statement.map_err(|refused| refused.with_found(&found))?;
     if statement.subject != *subject {
         let message = format!("subject: expected {subject}, found {}", statement.subject);
         return Err(Refusal::new(ReasonCode::SubjectMismatch, message).with_found(&found));
@@ -197,7 +202,26 @@ fn authenticate(
     Ok(Authentic { statement, found, payload_digest: Digest::of(payload) })
 }
 
-fn artifact(subject: &Digest) -> Result<Artifact<'static>, Refusal> {
+/// The signed bytes and what they state; a simple-signing payload states a signature.
+fn stated(bundle: &Bundle) -> Result<(&[u8], Result<Statement, Refusal>), Refusal> {
+    match &bundle.shape {
+        Shape::LegacySignature { payload } => Ok((payload, legacy::statement_of(payload))),
+        Shape::BundleV03 | Shape::LegacyEnvelope => {
+            let payload = bundle.envelope()?.payload.as_bytes();
+            Ok((payload, Statement::parse(payload).map_err(|e| Refusal::new(e.code(), e.to_string()))))
+        }
+    }
+}
+
+/// What the verifier compares with the bundle's signature or statement.
+fn artifact(bundle: &Bundle, subject: &Digest) -> Result<Artifact<'static>, Refusal> {
+    match bundle.signed(subject) {
+        Signed::Statement { subject } => artifact_of(subject),
+        Signed::Payload(payload) => artifact_of(&Digest::of(payload)),
+    }
+}
+
+fn artifact_of(subject: &Digest) -> Result<Artifact<'static>, Refusal> {
     let algorithm = match subject.algorithm() {
         Algorithm::Sha256 => HashAlgorithm::Sha2256,
         Algorithm::Sha512 => HashAlgorithm::Sha2512,
@@ -244,7 +268,7 @@ fn check_authorities(
         .verifier_without_expired_authorities(log, result.verified_timestamps())
         .map_err(|e| Refusal::new(ReasonCode::VerificationFailed, e.to_string()))?;
     let Some(verifier) = verifier else { return Ok(()) };
-    match verifier.verify(artifact(subject)?, &bundle.parsed, &VerificationPolicy::any_identity()) {
+    match verifier.verify(artifact(bundle, subject)?, &bundle.parsed, &VerificationPolicy::any_identity()) {
         Ok(_) => Ok(()),
         Err(_) => Err(Refusal::new(
             ReasonCode::AuthorityExpired,
