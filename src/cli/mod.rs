@@ -13,6 +13,7 @@ pub mod reference;
 mod wiring;
 
 mod candidates;
+mod conformance;
 mod doctor;
 mod git;
 mod inspect;
@@ -67,6 +68,9 @@ enum Command {
     Policy(policy::PolicyArgs),
     /// Check clock, configuration, trust root, registry access, Trivy, database and isolation
     Doctor(doctor::DoctorArgs),
+    /// The client protocol of sigstore-conformance
+    #[command(hide = true)]
+    Conformance(conformance::ConformanceArgs),
 }
 
 /// Runs the command line and says how the process ends.
@@ -112,6 +116,7 @@ fn help(command: &Command) -> String {
         Command::Push(_) => "push",
         Command::Policy(_) => "policy",
         Command::Doctor(_) => "doctor",
+        Command::Conformance(_) => "conformance",
     };
     format!("countersign {name} --help")
 }
@@ -128,6 +133,7 @@ fn blank(command: &Command) -> Blank {
         Command::Push(args) => push::blank(args),
         Command::Policy(_) => policy::blank(),
         Command::Doctor(_) => ("Doctor", serde_json::json!({ "checks": [] })),
+        Command::Conformance(args) => conformance::blank(args),
     };
     Blank { kind, fields }
 }
@@ -143,6 +149,7 @@ async fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Push(args) => push::run(&cli.shared, args).await,
         Command::Policy(args) => policy::run(&cli.shared, args).await,
         Command::Doctor(args) => doctor::run(&cli.shared, args).await,
+        Command::Conformance(args) => conformance::run(&cli.shared, args).await,
     }
 }
 

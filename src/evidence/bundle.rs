@@ -31,6 +31,10 @@ const OLD_MEDIA_TYPES: [&str; 2] =
 pub struct Unverified<T>(T);
 
 impl<T> Unverified<T> {
+    pub(super) fn of(content: T) -> Self {
+        Self(content)
+    }
+
     pub(super) fn inner(&self) -> &T {
         &self.0
     }
@@ -44,15 +48,6 @@ pub struct Bundle {
     pub(super) shape: Shape,
 }
 
-/// What a bundle's signature is about.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Signed<'a> {
-    /// An envelope with a statement that must name this subject.
-    Statement { subject: &'a Digest },
-    /// These bytes themselves.
-    Payload(&'a [u8]),
-}
-
 /// Where the bundle came from, and so what it must bring.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -62,6 +57,16 @@ pub(super) enum Shape {
     LegacySignature { payload: Vec<u8> },
     /// cosign's older layout, an envelope.
     LegacyEnvelope,
+}
+
+impl Shape {
+    /// The older layout has no place for a proof.
+    pub(super) fn required_of_log(&self) -> Required {
+        match self {
+            Self::BundleV03 => Required::Proof,
+            Self::LegacySignature { .. } | Self::LegacyEnvelope => Required::Promise,
+        }
+    }
 }
 
 impl Bundle {
@@ -76,24 +81,7 @@ impl Bundle {
     }
 
     pub(super) fn log_entry(&self) -> Result<&TransparencyLogEntry, Refusal> {
-        match self.parsed.verification_material.tlog_entries.as_slice() {
-            [entry] => Ok(entry),
-            [] => Err(Refusal::new(ReasonCode::LogEntryMissing, "the bundle has no log entry")),
-            entries => {
-                let message = format!("expected exactly one log entry, found {}", entries.len());
-                Err(Refusal::new(ReasonCode::LogEntryCount, message))
-            }
-        }
-    }
-
-    /// A timestamp that stands twice must not count twice.
-    fn check_timestamps(&self) -> Result<(), Refusal> {
-        let mut seen = BTreeSet::new();
-        let all = &self.parsed.verification_material.timestamp_verification_data.rfc3161_timestamps;
-        match all.iter().all(|timestamp| seen.insert(timestamp.signed_timestamp.as_bytes())) {
-            true => Ok(()),
-            false => Err(Refusal::new(ReasonCode::TimestampInvalid, "the same timestamp twice")),
-        }
+        log_entry(&self.parsed)
     }
 
     pub(super) fn certificate(&self) -> Result<&[u8], Refusal> {
@@ -113,33 +101,27 @@ impl Bundle {
 impl Unverified<Bundle> {
     /// Reads bundle bytes whose digest the caller has checked.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
-        if bytes.len() as u64 > MAX_BUNDLE_BYTES {
-            let message = format!("bundle of {} bytes, at most {MAX_BUNDLE_BYTES} are read", bytes.len());
-            return Err(Refusal::new(ReasonCode::BundleTooLarge, message));
-        }
-        let peek: Peek = serde_json::from_slice(bytes).map_err(|e| malformed(&format!("no bundle: {e}")))?;
-        peek.check()?;
-        peek.check_content()?;
-        let text = std::str::from_utf8(bytes).map_err(|_| malformed("no bundle: not UTF-8"))?;
-        let parsed = sigstore_types::Bundle::from_json(text).map_err(|e| malformed(&format!("no bundle: {e}")))?;
-        let bundle = Bundle { digest: Digest::of(bytes), parsed, shape: Shape::BundleV03 };
-        bundle.check_envelope()?;
-        bundle.log_entry()?;
-        bundle.certificate()?;
-        bundle.check_timestamps()?;
-        Ok(Self(bundle))
+        let parsed = parse(bytes, Versions::Current)?;
+        Self::checked(Bundle { digest: Digest::of(bytes), parsed, shape: Shape::BundleV03 })
     }
 
     /// A bundle put together from another layout; `digest` names it in reports.
     pub(super) fn of_shape(document: &serde_json::Value, digest: Digest, shape: Shape) -> Result<Self, Refusal> {
-        let peek: Peek = Peek::deserialize(document).map_err(|e| malformed(&format!("no signature: {e}")))?;
-        peek.check_content()?;
-        let parsed = sigstore_types::Bundle::from_json(&document.to_string());
-        let parsed = parsed.map_err(|e| malformed(&format!("no signature: {e}")))?;
-        let bundle = Bundle { digest, parsed, shape };
-        if bundle.shape == Shape::LegacyEnvelope {
-            bundle.check_envelope()?;
+        let parsed = parse(document.to_string().as_bytes(), Versions::All)?;
+        Self::checked(Bundle { digest, parsed, shape })
+    }
+
+    fn checked(bundle: Bundle) -> Result<Self, Refusal> {
+        if !matches!(bundle.shape, Shape::LegacySignature { .. }) {
+            let envelope = bundle.envelope()?;
+            if envelope.payload_type != IN_TOTO_PAYLOAD_TYPE {
+                let found: String = envelope.payload_type.chars().take(200).collect();
+                let message = format!("payload type: expected {IN_TOTO_PAYLOAD_TYPE}, found {found:?}");
+                return Err(Refusal::new(ReasonCode::PayloadType, message));
+            }
         }
+        bundle.log_entry()?;
+        bundle.certificate()?;
         Ok(Self(bundle))
     }
 
@@ -150,35 +132,53 @@ impl Unverified<Bundle> {
     }
 }
 
-impl Bundle {
-    /// Of what the signature in the bundle is: the subject for a statement, the payload for a simple signature.
-    pub(super) fn signed<'a>(&'a self, subject: &'a Digest) -> Signed<'a> {
-        match &self.shape {
-            Shape::BundleV03 | Shape::LegacyEnvelope => Signed::Statement { subject },
-            Shape::LegacySignature { payload } => Signed::Payload(payload),
+/// Exactly one: of several, one log could count twice.
+pub(super) fn log_entry(bundle: &sigstore_types::Bundle) -> Result<&TransparencyLogEntry, Refusal> {
+    match bundle.verification_material.tlog_entries.as_slice() {
+        [entry] => Ok(entry),
+        [] => Err(Refusal::new(ReasonCode::LogEntryMissing, "the bundle has no log entry")),
+        entries => {
+            let message = format!("expected exactly one log entry, found {}", entries.len());
+            Err(Refusal::new(ReasonCode::LogEntryCount, message))
         }
-    }
-
-    /// The older layout has no place for a proof.
-    pub(super) fn required_of_log(&self) -> Required {
-        match self.shape {
-            Shape::BundleV03 => Required::Proof,
-            Shape::LegacySignature { .. } | Shape::LegacyEnvelope => Required::Promise,
-        }
-    }
-
-    fn check_envelope(&self) -> Result<(), Refusal> {
-        let envelope = self.envelope()?;
-        if envelope.payload_type != IN_TOTO_PAYLOAD_TYPE {
-            let found: String = envelope.payload_type.chars().take(200).collect();
-            let message = format!("payload type: expected {IN_TOTO_PAYLOAD_TYPE}, found {found:?}");
-            return Err(Refusal::new(ReasonCode::PayloadType, message));
-        }
-        Ok(())
     }
 }
 
-fn malformed(message: &str) -> Refusal {
+/// Which media types are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Versions {
+    /// v0.3, from registries.
+    Current,
+    /// v0.1 and v0.2 too, for blobs.
+    All,
+}
+
+/// Size, media type and counts are settled before the typed parse allocates anything.
+pub(super) fn parse(bytes: &[u8], versions: Versions) -> Result<sigstore_types::Bundle, Refusal> {
+    if bytes.len() as u64 > MAX_BUNDLE_BYTES {
+        let message = format!("bundle of {} bytes, at most {MAX_BUNDLE_BYTES} are read", bytes.len());
+        return Err(Refusal::new(ReasonCode::BundleTooLarge, message));
+    }
+    let peek: Peek = serde_json::from_slice(bytes).map_err(|e| malformed(&format!("no bundle: {e}")))?;
+    peek.check_media_type(versions)?;
+    peek.check_counts()?;
+    let text = std::str::from_utf8(bytes).map_err(|_| malformed("no bundle: not UTF-8"))?;
+    let parsed = sigstore_types::Bundle::from_json(text).map_err(|e| malformed(&format!("no bundle: {e}")))?;
+    check_timestamps(&parsed)?;
+    Ok(parsed)
+}
+
+/// A timestamp that stands twice must not count twice.
+fn check_timestamps(bundle: &sigstore_types::Bundle) -> Result<(), Refusal> {
+    let mut seen = BTreeSet::new();
+    let all = &bundle.verification_material.timestamp_verification_data.rfc3161_timestamps;
+    if all.iter().all(|timestamp| seen.insert(timestamp.signed_timestamp.as_bytes())) {
+        return Ok(());
+    }
+    Err(Refusal::new(ReasonCode::TimestampInvalid, "the same timestamp twice"))
+}
+
+pub(super) fn malformed(message: &str) -> Refusal {
     Refusal::new(ReasonCode::BundleMalformed, message)
 }
 
@@ -213,26 +213,27 @@ struct PeekTimestamps {
 }
 
 impl Peek {
-    fn check(&self) -> Result<(), Refusal> {
+    fn check_media_type(&self, versions: Versions) -> Result<(), Refusal> {
         let media_type: String = self.media_type.chars().take(200).collect();
-        if OLD_MEDIA_TYPES.contains(&self.media_type.as_str()) {
+        let is_old = OLD_MEDIA_TYPES.contains(&self.media_type.as_str());
+        if is_old && versions == Versions::Current {
             let message = format!("bundle {media_type}: expected v0.3, older rules accept weaker proofs");
             return Err(Refusal::new(ReasonCode::BundleVersion, message));
         }
-        if !MEDIA_TYPES.contains(&self.media_type.as_str()) {
+        if !is_old && !MEDIA_TYPES.contains(&self.media_type.as_str()) {
             return Err(malformed(&format!("unknown bundle media type {media_type:?}")));
         }
+        Ok(())
+    }
+
+    /// Exactly one signature (DSSE allows several): which of two would count is nobody's to guess.
+    fn check_counts(&self) -> Result<(), Refusal> {
         let material = &self.verification_material;
         let timestamps = material.timestamp_verification_data.as_ref().map_or(0, |data| data.rfc3161_timestamps.len());
         if material.tlog_entries.len() > MAX_ENTRIES || timestamps > MAX_ENTRIES {
             let message = format!("more than {MAX_ENTRIES} log entries or timestamps");
             return Err(Refusal::new(ReasonCode::BundleCounts, message));
         }
-        Ok(())
-    }
-
-    /// Exactly one signature (DSSE allows several): which of two would count is nobody's to guess.
-    fn check_content(&self) -> Result<(), Refusal> {
         match self.dsse_envelope.as_ref().map(|envelope| envelope.signatures.len()) {
             None | Some(1) => Ok(()),
             Some(count) => {

@@ -21,19 +21,30 @@ const DEPRECATED_ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.
 /// RFC 6962 §3.3.
 const SCT_LIST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.2");
 
+/// Where the issuer is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Issuers {
+    /// `.8` alone.
+    Current,
+    /// `.1` where there is no `.8`: certificates of blobs from before 2023.
+    AlsoDeprecated,
+}
+
 /// Parses a leaf certificate and checks its profile. Its claims are worth something only once the chain was verified.
-pub(super) fn read(der: &[u8]) -> Result<SignerIdentity, Refusal> {
+pub(super) fn read(der: &[u8], issuers: Issuers) -> Result<SignerIdentity, Refusal> {
     let certificate = Certificate::from_der(der).map_err(|e| invalid(format!("unreadable certificate: {e}")))?;
     check_profile(&certificate)?;
     let (name, kind) = name(&certificate)?;
     check_sct(&certificate)?;
     let (issuer, claims) = fulcio_claims(&certificate)?;
-    let issuer = issuer.ok_or_else(|| invalid("the certificate names no issuer (.8)".to_owned()))?;
-    if let Some(old) = deprecated_issuer(&certificate)
-        && old != issuer.as_bytes()
-    {
-        return Err(invalid("the certificate names two issuers: .1 contradicts .8".to_owned()));
-    }
+    let old = deprecated_issuer(&certificate)?;
+    let issuer = match (issuer, old, issuers) {
+        (Some(issuer), Some(old), _) if old != issuer => {
+            return Err(invalid("the certificate names two issuers: .1 contradicts .8".to_owned()));
+        }
+        (Some(issuer), ..) | (None, Some(issuer), Issuers::AlsoDeprecated) => issuer,
+        (None, ..) => return Err(invalid("the certificate names no issuer (.8)".to_owned())),
+    };
     Ok(SignerIdentity { name, kind, issuer, claims })
 }
 
@@ -70,11 +81,12 @@ fn check_sct(certificate: &Certificate) -> Result<(), Refusal> {
     Err(Refusal::new(ReasonCode::SctMissing, "the certificate carries no SCT"))
 }
 
-/// The raw text of `.1`, which other verifiers still compare. We never do, but it must not say something else.
-fn deprecated_issuer(certificate: &Certificate) -> Option<&[u8]> {
+/// The raw text of `.1`, which other verifiers still compare; it must not say something else than `.8`.
+fn deprecated_issuer(certificate: &Certificate) -> Result<Option<String>, Refusal> {
     let mut extensions = certificate.tbs_certificate.extensions.iter().flatten();
-    let old = extensions.find(|extension| extension.extn_id == DEPRECATED_ISSUER)?;
-    Some(old.extn_value.as_bytes())
+    let Some(old) = extensions.find(|extension| extension.extn_id == DEPRECATED_ISSUER) else { return Ok(None) };
+    let text = String::from_utf8(old.extn_value.as_bytes().to_vec());
+    text.map(Some).map_err(|e| invalid(format!("unreadable certificate extension .1: {e}")))
 }
 
 fn name(certificate: &Certificate) -> Result<(String, NameKind), Refusal> {

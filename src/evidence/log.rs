@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::Deserialize;
 use sigstore_types::bundle::InclusionProof;
-use sigstore_types::{Checkpoint, DsseEnvelope, KindVersion, TransparencyLogEntry};
+use sigstore_types::{Bundle, Checkpoint, KindVersion, SignatureContent, TransparencyLogEntry};
 
 use crate::evidence::trust_root::{Log, TrustRoot};
 use crate::evidence::{Promise, Refusal};
@@ -101,19 +101,19 @@ fn check_origin(checkpoint: &Checkpoint, log: &Log) -> Result<(), Refusal> {
 
 /// Rekor v2: builds the entry that *we* would log for this envelope and certificate, and compares it byte for byte with
 /// the one whose inclusion is proven. Comparing fields, as the verifier does, would let a body carry more than we read.
-pub(super) fn check_rebuilt(
-    entry: &TransparencyLogEntry,
-    envelope: &DsseEnvelope,
-    certificate: &[u8],
-) -> Result<(), Refusal> {
+/// Blobs and managed keys have other shapes and are compared by field alone.
+pub(super) fn check_rebuilt(entry: &TransparencyLogEntry, bundle: &Bundle) -> Result<(), Refusal> {
+    let (SignatureContent::DsseEnvelope(envelope), Some(certificate)) = (&bundle.content, bundle.signing_certificate())
+    else {
+        return Ok(());
+    };
     if !is_v2(entry) {
         return Ok(());
     }
     let body = entry.canonicalized_body.as_bytes();
     let digest = sigstore_crypto::sha256(&envelope.pae());
-    let signature = envelope.signature.sig.as_bytes();
-    let same = KEY_DETAILS.iter().any(|details| rebuilt(digest.as_bytes(), signature, details, certificate) == body);
-    if same {
+    let (digest, signature) = (digest.as_bytes(), envelope.signature.sig.as_bytes());
+    if KEY_DETAILS.iter().any(|details| rebuilt(digest, signature, details, certificate.as_bytes()) == body) {
         return Ok(());
     }
     let message = "the log entry is not the one for this content, signature and certificate";

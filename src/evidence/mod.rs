@@ -9,6 +9,8 @@ pub mod predicates;
 pub mod scan;
 pub mod verdict;
 
+mod authenticate;
+mod blob;
 mod bundle;
 mod certificate;
 mod explain;
@@ -22,6 +24,7 @@ mod trust_root;
 mod verified;
 mod verify;
 
+pub use blob::{Blob, BlobBundle, BlobSigner, PublicKey, VerifiedBlob, verify_blob};
 pub use bundle::{Bundle, MAX_BUNDLE_BYTES, Unverified};
 pub use predicate_type::{NotAPredicateType, PredicateType};
 pub use promise::Promise;

@@ -50,6 +50,15 @@ pub(super) struct Log {
 impl TrustRoot {
     /// Reads a Sigstore `trusted_root.json`.
     pub fn from_json(bytes: &[u8]) -> Result<Self, TrustRootError> {
+        let root = Self::for_keys(bytes)?;
+        if root.0.authorities.is_empty() {
+            return Err(TrustRootError::Malformed { why: "no certificate authority".to_owned() });
+        }
+        Ok(root)
+    }
+
+    /// As [`TrustRoot::from_json`], also without a certificate authority: enough where a managed key signed.
+    pub fn for_keys(bytes: &[u8]) -> Result<Self, TrustRootError> {
         let malformed = |why: String| TrustRootError::Malformed { why };
         if bytes.len() as u64 > MAX_TRUST_ROOT_BYTES {
             return Err(malformed(format!("{} bytes, at most {MAX_TRUST_ROOT_BYTES} are read", bytes.len())));
@@ -64,9 +73,6 @@ impl TrustRoot {
             authority.cert_chain.certificates.iter().map(|entry| Dates::of(entry.raw_bytes.as_bytes())).collect()
         });
         let authorities = authorities.collect::<Result<Vec<_>, _>>()?;
-        if authorities.is_empty() {
-            return Err(malformed("no certificate authority".to_owned()));
-        }
         Ok(Self(Arc::new(Prepared { root, logs, authorities })))
     }
 

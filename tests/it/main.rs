@@ -14,12 +14,17 @@ mod channels;
 mod cli_text;
 /// The ways around the gate do not compile.
 mod compile_fail;
+/// The verification cases of sigstore-conformance.
+mod conformance;
 /// The client is killed; the rerun finishes.
 mod crash;
+mod crash_matrix;
 /// CycloneDX: the same bytes for the same image, and valid.
 mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// Images made to mislead: the right outcome, within bounds.
+mod hostile;
 /// Trees and layers of images, good and hostile.
 mod image;
 /// The invariants, from outside.
