@@ -190,6 +190,8 @@ fn language_candidate(path: &str) -> Option<Candidate> {
     match extension {
         "egg-info" | "egg" => unsupported(Unsupported::Python),
         "gemspec" if folder.split('/').any(|part| part == "specifications") => unsupported(Unsupported::Gem),
+        // A program for Windows needs no execute bit.
+        "exe" => Some(Candidate::Executable),
         _ if JAVA.iter().any(|java| extension.eq_ignore_ascii_case(java)) => Some(Candidate::JavaArchive),
         "json" if stem.ends_with(".deps") => unsupported(Unsupported::Dotnet),
         "json" if parent == "conda-meta" => unsupported(Unsupported::Conda),
@@ -239,6 +241,7 @@ mod tests {
             ("usr/lib/python3/dist-packages/x-1.dist-info/METADATA", Some(C::Unsupported(U::Python))),
             ("usr/lib/python3/dist-packages/x-1.egg-info", Some(C::Unsupported(U::Python))),
             ("var/lib/gems/3/specifications/rack-1.gemspec", Some(C::Unsupported(U::Gem))),
+            ("opt/tool.exe", Some(C::Executable)),
             ("opt/APP.WAR", Some(C::JavaArchive)),
             ("opt/app.jar", Some(C::JavaArchive)),
             ("app/vendor/composer/installed.json", Some(C::Unsupported(U::Composer))),

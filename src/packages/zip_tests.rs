@@ -61,8 +61,7 @@ impl Writer {
     }
 
     fn list(&mut self, name: &str, head: &[u8], sums: &[u8], at: usize) -> &mut Self {
-        let rest = [0; 12];
-        let entry = [LISTED, &[20, 0], head, sums, &short(name.len()), &rest, &number(at), name.as_bytes()];
+        let entry = [&LISTED[..], &[20, 0], head, sums, &short(name.len()), &[0; 12], &number(at), name.as_bytes()];
         self.directory.extend(entry.concat());
         self.count += 1;
         self
