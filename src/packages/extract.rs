@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::packages::candidate::{Candidate, Unsupported};
-use crate::packages::{Content, Os, Parsed, apk, dpkg, executable, java, npm, os_release};
+use crate::packages::{Content, Os, Parsed, apk, dpkg, executable, java, npm, os_release, rpm};
 
 /// Everything that later steps need of one file.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,11 @@ fn whole(kind: Candidate, path: &str, bytes: &[u8]) -> Extract {
             let installed = apk::parse(path, bytes);
             Extract { owned: installed.owned, ..installed.parsed.into() }
         }
+        Candidate::RpmDatabase => {
+            let installed = rpm::parse(path, bytes);
+            Extract { owned: installed.owned, ..installed.parsed.into() }
+        }
+        Candidate::RpmManifest => rpm::manifest::parse(path, bytes).into(),
         Candidate::ApkRepositories => Extract { stream: os_release::alpine_repository(bytes), ..Extract::default() },
         // Languages.
         Candidate::NpmPackage => npm::parse(path, bytes).into(),

@@ -24,6 +24,7 @@ pub mod os_release;
 pub mod package;
 pub mod parsed;
 pub mod purl;
+pub mod rpm;
 pub mod rust_binary;
 pub mod zip;
 pub mod zip_stream;

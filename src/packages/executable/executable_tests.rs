@@ -253,7 +253,7 @@ fn a_program_with_one_defect_is_said_aloud() {
     for (what, bytes) in [
         ("go: length of the version", change(go(DATA), DATA + 32, &[0xff; 10])),
         ("go: version is not UTF-8", change(go(DATA), DATA + 33, &[0xff])),
-        ("go: end of the file", go(SIZE - 64).bytes_cut(64)),
+        ("go: end of the file", go(DATA).bytes[..DATA + 60].to_vec()),
         ("go: size of segment headers", change(go(DATA), 54, &[55])),
         ("go: segment headers behind the end", change(go(DATA), 32, &0xffff_u64.to_le_bytes())),
         ("go: class", change(go(DATA), 4, &[9])),
@@ -271,13 +271,6 @@ fn a_program_with_one_defect_is_said_aloud() {
     ] {
         let parsed = parse(&bytes).unwrap_or_else(|| panic!("{what}: silence"));
         assert!(parsed.failed.is_some() && parsed.packages.is_empty(), "{what}: {parsed:?}");
-    }
-}
-
-impl Program {
-    fn bytes_cut(self, end: usize) -> Vec<u8> {
-        let length = self.bytes.len();
-        self.bytes[..length - end + 40].to_vec()
     }
 }
 
