@@ -35,7 +35,7 @@ fn an_archives_own_description_names_it_and_its_checksum_goes_with_it() {
 #[test]
 fn archives_inside_are_read_and_named_by_their_way() {
     let inner = jar(&[(PROPERTIES, LOG4J.as_bytes())]);
-    for how in [How::Stored, How::Deflated, How::Follow] {
+    for how in [How::Stored, How::Deflated, How::Follow, How::StoredFollow] {
         let mut war = Writer::default();
         war.add("WEB-INF/lib/log4j-core-2.14.1.jar", &inner, how);
         let ear = jar(&[("web.war", &war.end())]);

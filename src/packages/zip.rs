@@ -10,7 +10,7 @@ use std::io::Read;
 
 use flate2::bufread::DeflateDecoder;
 
-use crate::packages::zip_stream::{Budget, Checked, Stream, Trouble, u16_at, u32_at, u64_at};
+use crate::packages::zip_stream::{Budget, Checked, Stream, Trouble, UntilDescriptor, u16_at, u32_at, u64_at};
 
 /// Entries of one archive. The largest programs in one file have 200,000.
 pub const MAX_ENTRIES: usize = 500_000;
@@ -141,8 +141,7 @@ impl<T, W: FnMut(&[u8]) -> bool, R: FnMut(&str, &mut dyn Read) -> T> Walk<'_, T,
         }
         let why = match (method, size) {
             _ if flags & ENCRYPTED != 0 => Some("it is encrypted".to_owned()),
-            (8, _) | (0, Some(_)) => None,
-            (0, None) => Some("it is stored without a size".to_owned()),
+            (8 | 0, _) => None,
             (other, _) => Some(format!("compression method {other}")),
         };
         if let Some(why) = why {
@@ -165,14 +164,17 @@ impl<T, W: FnMut(&[u8]) -> bool, R: FnMut(&str, &mut dyn Read) -> T> Walk<'_, T,
     fn content(&mut self, at: u64, name: Vec<u8>, deflated: bool, size: Option<u64>) -> Result<(), Trouble> {
         let text = String::from_utf8_lossy(&name).into_owned();
         let start = self.stream.position();
-        // What is not limited ends by itself: deflate knows its end.
-        let mut packed = self.stream.by_ref().take(size.unwrap_or(u64::MAX));
-        let mut inflate;
+        let (mut until, mut packed, mut inflate);
         let inner: &mut dyn Read = if deflated {
-            inflate = DeflateDecoder::new(&mut packed);
+            // Without a size it ends by itself: deflate knows its end.
+            inflate = DeflateDecoder::new(self.stream.by_ref().take(size.unwrap_or(u64::MAX)));
             &mut inflate
-        } else {
+        } else if let Some(size) = size {
+            packed = self.stream.by_ref().take(size);
             &mut packed
+        } else {
+            until = UntilDescriptor::new(&mut self.stream);
+            &mut until
         };
         let mut checked = Checked::new(inner, &self.budget);
         let content = (self.read)(&text, &mut checked);

@@ -206,41 +206,79 @@ impl<'a> Stream<'a> {
         Ok(())
     }
 
-    /// Behind an entry whose sizes follow its content: to the descriptor that counts exactly what was passed.
+    /// Behind an entry whose sizes follow its content.
     pub(super) fn skip_to_descriptor(&mut self) -> Result<(), Trouble> {
-        let begin = self.position;
-        loop {
-            let passed = self.position - begin;
-            let ahead = self.ahead(BUFFER)?;
-            let (length, ended) = (ahead.len(), self.ended);
-            let ahead = &self.buffer[self.start..self.end];
-            let end = memchr::memmem::find_iter(ahead, b"PK").find_map(|at| {
-                let whole = ended || at + DESCRIPTOR <= length;
-                if whole { descriptor(ahead, at, passed + at as u64) } else { None }
-            });
-            if let Some(end) = end {
-                self.consume(end);
-                return Ok(());
-            }
-            if ended {
-                return Err(Trouble::Corrupt("an entry does not end".to_owned()));
-            }
-            self.consume(length.saturating_sub(DESCRIPTOR + BEHIND));
-        }
+        let mut content = UntilDescriptor::new(self);
+        let mut scratch = vec![0; BUFFER];
+        while content.read(&mut scratch)? > 0 {}
+        Ok(())
     }
 }
 
-/// Does content of `length` bytes end at `at`? Then where the next header is to be looked for.
-fn descriptor(bytes: &[u8], at: usize, length: u64) -> Option<usize> {
+/// Stored content whose sizes follow: to the descriptor that counts exactly what has passed, and behind it.
+pub(super) struct UntilDescriptor<'s, 'a> {
+    stream: &'s mut Stream<'a>,
+    begin: u64,
+    /// Where the content ends, and where the next header is to be looked for.
+    end: Option<(u64, u64)>,
+}
+
+impl<'s, 'a> UntilDescriptor<'s, 'a> {
+    pub(super) fn new(stream: &'s mut Stream<'a>) -> Self {
+        let begin = stream.position;
+        Self { stream, begin, end: None }
+    }
+
+    /// How many bytes ahead are content for sure.
+    fn sure(&mut self) -> io::Result<usize> {
+        if self.end.is_none() {
+            let passed = self.stream.position - self.begin;
+            let length = self.stream.ahead(BUFFER)?.len();
+            let ended = self.stream.ended;
+            let ahead = &self.stream.buffer[self.stream.start..self.stream.end];
+            let found = memchr::memmem::find_iter(ahead, b"PK").find_map(|at| {
+                let whole = ended || at + DESCRIPTOR <= length;
+                if whole { descriptor(ahead, at, passed + at as u64) } else { None }
+            });
+            let here = self.stream.position;
+            self.end = found.map(|(end, next)| (here + end as u64, here + next as u64));
+            if self.end.is_none() {
+                let sure = length.saturating_sub(DESCRIPTOR + BEHIND);
+                let unending = || io::Error::new(io::ErrorKind::InvalidData, "an entry does not end");
+                return if ended { Err(unending()) } else { Ok(sure) };
+            }
+        }
+        let (end, next) = self.end.unwrap_or_default();
+        let left = end.saturating_sub(self.stream.position);
+        if left == 0 {
+            let behind = next.saturating_sub(self.stream.position);
+            self.stream.consume(usize::try_from(behind).unwrap_or(0));
+        }
+        Ok(usize::try_from(left).unwrap_or(usize::MAX))
+    }
+}
+
+impl Read for UntilDescriptor<'_, '_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let most = self.sure()?.min(buf.len());
+        if most == 0 {
+            return Ok(0);
+        }
+        self.stream.read(&mut buf[..most])
+    }
+}
+
+/// Does content of `length` bytes end at `at`, or a little before? Then where, and where the next header is to be looked
+/// for.
+fn descriptor(bytes: &[u8], at: usize, length: u64) -> Option<(usize, usize)> {
     let narrow = |at: usize| bytes.get(at..at + 4).map(|b| u64::from(u32_at(b, 0)));
     let wide = |at: usize| bytes.get(at..at + 8).map(|b| u64_at(b, 0));
     match bytes.get(at..at + 4)? {
-        b"PK\x07\x08" if narrow(at + 8)? == length => Some(at + 16),
-        b"PK\x07\x08" if wide(at + 8)? == length => Some(at + 24),
-        b"PK\x03\x04" | b"PK\x01\x02" => {
-            let short = at >= 12 && narrow(at - 8)?.checked_add(12)? == length;
-            let long = at >= BEHIND && wide(at - 16)?.checked_add(20)? == length;
-            (short || long).then_some(at)
+        b"PK\x07\x08" if narrow(at + 8)? == length => Some((at, at + 16)),
+        b"PK\x07\x08" if wide(at + 8)? == length => Some((at, at + 24)),
+        b"PK\x03\x04" | b"PK\x01\x02" if at >= 12 && narrow(at - 8)?.checked_add(12)? == length => Some((at - 12, at)),
+        b"PK\x03\x04" | b"PK\x01\x02" if at >= BEHIND && wide(at - 16)?.checked_add(20)? == length => {
+            Some((at - 20, at))
         }
         _ => None,
     }

@@ -95,7 +95,7 @@ fn found(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
 fn entries_that_matter_are_read_however_they_were_written() {
     let long = b"x".repeat(100_000);
     for before in [How::Stored, How::Deflated, How::Follow, How::FollowBare, How::StoredFollow] {
-        for how in [How::Stored, How::Deflated, How::Follow, How::FollowBare] {
+        for how in [How::Stored, How::Deflated, How::Follow, How::FollowBare, How::StoredFollow] {
             let mut writer = Writer::default();
             writer.add("other", &long, before).add("a!", b"content", how).add("b", b"", before).add("c!", b"", how);
             let expect = vec![("a!".to_owned(), b"content".to_vec()), ("c!".to_owned(), Vec::new())];
