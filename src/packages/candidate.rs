@@ -16,6 +16,10 @@ pub enum Candidate {
     DpkgMd5sums,
     ApkInstalled,
     ApkRepositories,
+    /// `Packages`, `Packages.db` or `rpmdb.sqlite`.
+    RpmDatabase,
+    /// What Azure Linux's distroless images have instead.
+    RpmManifest,
     /// A `package.json` at the root of a package under `node_modules`.
     NpmPackage,
     /// Any file with an execute bit that is nothing else; only its content tells whether it matters.
@@ -27,7 +31,6 @@ pub enum Candidate {
 /// Kinds of databases that we see but do not read yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Unsupported {
-    Rpm,
     Opkg,
     Pacman,
     Portage,
@@ -46,7 +49,6 @@ impl Unsupported {
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {
-            Self::Rpm => "RPM database",
             Self::Opkg => "opkg database",
             Self::Pacman => "pacman database",
             Self::Portage => "Portage database",
@@ -64,7 +66,7 @@ impl Unsupported {
 
 impl Unsupported {
     fn is_language(self) -> bool {
-        !matches!(self, Self::Rpm | Self::Opkg | Self::Pacman | Self::Portage)
+        !matches!(self, Self::Opkg | Self::Pacman | Self::Portage)
     }
 }
 
@@ -73,7 +75,8 @@ impl Candidate {
     #[must_use]
     pub fn max_bytes(self) -> u64 {
         match self {
-            Self::DpkgStatus | Self::ApkInstalled => MAX_DATABASE_BYTES,
+            Self::DpkgStatus | Self::ApkInstalled | Self::RpmManifest => MAX_DATABASE_BYTES,
+            Self::RpmDatabase => MAX_RPM_DATABASE_BYTES,
             Self::DpkgMd5sums => MAX_MD5SUMS_BYTES,
             Self::OsRelease | Self::ApkRepositories | Self::DpkgStatusPart | Self::NpmPackage => MAX_ENTRY_BYTES,
             Self::Executable | Self::Unsupported(_) => 0,
@@ -100,13 +103,17 @@ impl Candidate {
             | Self::DpkgStatusPart
             | Self::DpkgMd5sums
             | Self::ApkInstalled
-            | Self::ApkRepositories => false,
+            | Self::ApkRepositories
+            | Self::RpmDatabase
+            | Self::RpmManifest => false,
         }
     }
 }
 
 /// A whole OS database: a desktop with 3,000 packages has 4 MiB.
 pub const MAX_DATABASE_BYTES: u64 = 16 * 1024 * 1024;
+/// An RPM database, which also names every file: 50 MiB for 500 packages.
+pub const MAX_RPM_DATABASE_BYTES: u64 = 128 * 1024 * 1024;
 /// File list of one package: Debian's largest (texlive, linux headers) is about 2 MiB.
 pub const MAX_MD5SUMS_BYTES: u64 = 8 * 1024 * 1024;
 /// One entry: a `package.json`, a `status.d` stanza.
@@ -121,7 +128,7 @@ pub const MIN_STREAM_MEMORY: u64 = 256 * 1024;
 pub const OS_RELEASE: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 
 /// Names that may be reached through symbolic links; `image` resolves them inside the root.
-pub const WELL_KNOWN: [&str; 9] = [
+pub const WELL_KNOWN: [&str; 14] = [
     "etc/os-release",
     "usr/lib/os-release",
     "var/lib/dpkg",
@@ -131,6 +138,11 @@ pub const WELL_KNOWN: [&str; 9] = [
     "lib/apk/db/installed",
     "usr/lib/apk/db",
     "etc/apk/repositories",
+    "var/lib/rpm",
+    "var/lib/rpm/Packages",
+    "var/lib/rpm/Packages.db",
+    "var/lib/rpm/rpmdb.sqlite",
+    "usr/lib/sysimage/rpm",
 ];
 
 /// What `path` is, or `None` for a file that does not matter.
@@ -148,7 +160,7 @@ fn os_candidate(path: &str) -> Option<Candidate> {
         "usr/lib/opkg/status" | "var/lib/opkg/status" | "opt/lib/opkg/status" => {
             return Some(Candidate::Unsupported(Unsupported::Opkg));
         }
-        "var/lib/rpmmanifest/container-manifest-2" => return Some(Candidate::Unsupported(Unsupported::Rpm)),
+        "var/lib/rpmmanifest/container-manifest-2" => return Some(Candidate::RpmManifest),
         _ => {}
     }
     if let Some(rest) = path.strip_prefix("var/lib/dpkg/") {
@@ -163,7 +175,7 @@ fn os_candidate(path: &str) -> Option<Candidate> {
     if let Some(name) = ["var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/"].into_iter().find_map(below)
         && matches!(name, "Packages" | "Packages.db" | "rpmdb.sqlite")
     {
-        return Some(Candidate::Unsupported(Unsupported::Rpm));
+        return Some(Candidate::RpmDatabase);
     }
     if below("var/lib/pacman/local/").is_some_and(|rest| rest.ends_with("/desc")) {
         return Some(Candidate::Unsupported(Unsupported::Pacman));
@@ -242,7 +254,11 @@ mod tests {
             ("opt/app.jar", Some(C::Unsupported(U::Java))),
             ("app/vendor/composer/installed.json", Some(C::Unsupported(U::Composer))),
             ("app/App.deps.json", Some(C::Unsupported(U::Dotnet))),
-            ("var/lib/rpm/rpmdb.sqlite", Some(C::Unsupported(U::Rpm))),
+            ("var/lib/rpm/rpmdb.sqlite", Some(C::RpmDatabase)),
+            ("usr/lib/sysimage/rpm/Packages.db", Some(C::RpmDatabase)),
+            ("var/lib/rpm/Packages", Some(C::RpmDatabase)),
+            ("var/lib/rpm/Name", None),
+            ("var/lib/rpmmanifest/container-manifest-2", Some(C::RpmManifest)),
             ("opt/conda/conda-meta/zlib-1.json", Some(C::Unsupported(U::Conda))),
             (".jar", None),
             ("usr/bin/nginx", None),
