@@ -61,6 +61,7 @@ pub(super) fn scan<R: BufRead>(tar: &mut TarWalk<R>, aliases: &Aliases, pool: &P
         }
         facts.entry(tar, &entry, Known { aliases, pool })?;
     }
+    facts.settle();
     Ok(facts)
 }
 
@@ -169,6 +170,22 @@ impl LayerFacts {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A whiteout beside content of the same layer concerns lower layers only, so nothing here is removed by it. Hard
+    /// links to a later entry get its content: no runtime can unpack them, but nothing may be missing here.
+    fn settle(&mut self) {
+        let files = &mut self.files;
+        self.hardlinks.retain(|path, target| match files.get(target) {
+            Some(captured) if candidate(path) == Some(captured.kind) => {
+                let captured = captured.clone();
+                files.insert(path.clone(), captured);
+                false
+            }
+            _ => true,
+        });
+        self.anomalies.sort();
+        self.anomalies.dedup();
     }
 }
 

@@ -24,6 +24,9 @@ pub const MAX_ENTRIES: u64 = 2_000_000;
 pub const MAX_PATH_BYTES: usize = 4096;
 /// A pax header or GNU long name. Go's reader, and so every container runtime, stops at 1 MiB.
 pub const MAX_PAX_BYTES: u64 = 1024 * 1024;
+/// GNU long names in front of one entry. Writers make two, a name and a link target; without a bound an archive could
+/// keep a reader busy without ever reaching an entry.
+pub const MAX_LONG_NAMES: usize = 16;
 /// Symbolic links of one layer that are remembered, to find databases behind links.
 pub const MAX_LINKS: usize = 200_000;
 /// As Linux: more hops than this are a loop.

@@ -58,6 +58,8 @@ impl Root {
             })
             .collect();
         let previous = self.databases();
+        // Whiteouts may be written through links that the same layer makes; what it makes itself, it does not hide.
+        self.symlinks.extend(facts.symlinks.iter().map(|(path, target)| (path.clone(), target.clone())));
         self.hide(facts);
         for (path, target) in &facts.symlinks {
             let path = self.resolve_parent(path);
