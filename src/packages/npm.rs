@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::packages::{Ecosystem, Package};
+use crate::packages::{Ecosystem, Package, Parsed};
 
 #[derive(Deserialize)]
 struct PackageJson {
@@ -17,8 +17,16 @@ struct PackageJson {
     licenses: Value,
 }
 
-/// The package, `None` for a file that names none (`{"type": "module"}`), or why it cannot be read.
-pub fn parse(path: &str, bytes: &[u8]) -> Result<Option<Package>, String> {
+/// The package; nothing for a file that names none (`{"type": "module"}`).
+#[must_use]
+pub fn parse(path: &str, bytes: &[u8]) -> Parsed {
+    match package(path, bytes) {
+        Ok(package) => Parsed { packages: package.into_iter().collect(), ..Parsed::default() },
+        Err(why) => Parsed { unreadable: vec![why], ..Parsed::default() },
+    }
+}
+
+fn package(path: &str, bytes: &[u8]) -> Result<Option<Package>, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // A list would be taken for the fields in order.
     if !bytes.trim_ascii_start().starts_with(b"{") {
@@ -58,20 +66,21 @@ mod tests {
 
     #[test]
     fn name_version_and_licence_are_read() {
-        let package = parse("p", br#"{"name":"@a/b","version":"1.0.0","license":{"type":"MIT"}}"#).unwrap().unwrap();
+        let package = package("p", br#"{"name":"@a/b","version":"1.0.0","license":{"type":"MIT"}}"#).unwrap().unwrap();
         assert_eq!((package.name.as_str(), package.version.as_str()), ("@a/b", "1.0.0"));
         assert_eq!(package.licences, ["MIT"]);
-        let old = parse("p", br#"{"name":"b","version":"1","licenses":[{"type":"MIT"},"BSD"]}"#).unwrap().unwrap();
+        let old =
+            super::package("p", br#"{"name":"b","version":"1","licenses":[{"type":"MIT"},"BSD"]}"#).unwrap().unwrap();
         assert_eq!(old.licences, ["MIT", "BSD"]);
     }
 
     #[test]
     fn a_nameless_file_is_no_package_and_half_a_name_is_an_anomaly() {
-        assert_eq!(parse("p", br#"{"type":"module"}"#), Ok(None));
+        assert_eq!(parse("p", br#"{"type":"module"}"#), Parsed::default());
         for bad in
             [&b"{"[..], b"[]", br#"{"name":"x"}"#, br#"{"name":1,"version":"1"}"#, br#"{"name":"","version":"1"}"#]
         {
-            assert!(parse("p", bad).is_err());
+            assert_eq!(parse("p", bad).unreadable.len(), 1);
         }
     }
 }

@@ -114,7 +114,7 @@ mod tests {
             purl(&package, Some(&os)).unwrap(),
             "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14%2Bdeb12u1?arch=amd64&distro=debian-12&epoch=1&upstream=gcc-12%4012.2.0-14%2Bb1"
         );
-        let scoped = npm::parse("p", br#"{"name":"@babel/core","version":"7.0.0"}"#).unwrap().unwrap();
+        let scoped = npm::parse("p", br#"{"name":"@babel/core","version":"7.0.0"}"#).packages.remove(0);
         assert_eq!(purl(&scoped, None).unwrap(), "pkg:npm/%40babel/core@7.0.0");
     }
 }
