@@ -13,9 +13,11 @@ pub mod reference;
 mod wiring;
 
 mod candidates;
+mod conformance;
 mod doctor;
 mod git;
 mod inspect;
+mod policy;
 mod promote;
 mod push;
 mod resolve;
@@ -62,8 +64,13 @@ enum Command {
     Scan(scan::ScanArgs),
     /// Push an image layout by digest, under no tag; prints the digest
     Push(push::PushArgs),
+    /// Look at the policy itself
+    Policy(policy::PolicyArgs),
     /// Check clock, configuration, trust root, registry access, Trivy, database and isolation
     Doctor(doctor::DoctorArgs),
+    /// The client protocol of sigstore-conformance
+    #[command(hide = true)]
+    Conformance(conformance::ConformanceArgs),
 }
 
 /// Runs the command line and says how the process ends.
@@ -107,7 +114,9 @@ fn help(command: &Command) -> String {
         Command::Sbom(_) => "sbom",
         Command::Scan(_) => "scan",
         Command::Push(_) => "push",
+        Command::Policy(_) => "policy",
         Command::Doctor(_) => "doctor",
+        Command::Conformance(_) => "conformance",
     };
     format!("countersign {name} --help")
 }
@@ -122,7 +131,9 @@ fn blank(command: &Command) -> Blank {
         Command::Sbom(args) => sbom::blank(args),
         Command::Scan(args) => scan::blank(args),
         Command::Push(args) => push::blank(args),
+        Command::Policy(_) => policy::blank(),
         Command::Doctor(_) => ("Doctor", serde_json::json!({ "checks": [] })),
+        Command::Conformance(args) => conformance::blank(args),
     };
     Blank { kind, fields }
 }
@@ -136,7 +147,9 @@ async fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Sbom(args) => sbom::run(&cli.shared, args).await,
         Command::Scan(args) => scan::run(&cli.shared, args).await,
         Command::Push(args) => push::run(&cli.shared, args).await,
+        Command::Policy(args) => policy::run(&cli.shared, args).await,
         Command::Doctor(args) => doctor::run(&cli.shared, args).await,
+        Command::Conformance(args) => conformance::run(&cli.shared, args).await,
     }
 }
 

@@ -118,6 +118,9 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
     if app.stop.is_requested() && matches!(promotion.state, State::Unknown | State::Incomplete) {
         promotion.reasons.push(Reason::new(ReasonCode::Interrupted, "a signal stopped this run"));
     }
+    let trees = promotion.images.iter().filter_map(|image| image.tree.as_ref());
+    let signers: Vec<_> = trees.flat_map(|tree| tree.signers()).collect();
+    promotion.warnings.extend(crate::identity::warnings(&request.identities, &signers));
     if let Some(folder) = &args.evidence_dir {
         save(folder, &promotion)?;
     }

@@ -39,7 +39,8 @@ pub fn extract(kind: Candidate, path: &str, content: &mut Content<'_>) -> Option
     let extract = match kind {
         Candidate::Unsupported(kind) => Extract { unsupported: Some(kind), ..Extract::default() },
         // Streamed: executables and archives.
-        Candidate::Executable => executable::read(path, content)?,
+        // A failure of the stream is kept in `content`.
+        Candidate::Executable => executable::read(path, content).ok()??.into(),
         // Small files, whole.
         _ => {
             let max = kind.max_bytes();

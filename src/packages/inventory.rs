@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::oci::Digest;
 use crate::packages::candidate::{Candidate, OS_RELEASE, Unsupported};
 use crate::packages::package::Layer;
-use crate::packages::{Anomaly, AnomalyCode, Extract, Os, Package, purl};
+use crate::packages::{Anomaly, AnomalyCode, Ecosystem, Extract, Os, Package, purl};
 
 /// Anomalies of one code and file beyond this many become one line that counts them.
 pub const MAX_ANOMALIES_PER_FILE: usize = 20;
@@ -45,9 +45,9 @@ impl Inventory {
 #[must_use]
 pub fn inventory(files: &[FoundFile], anomalies: Vec<Anomaly>) -> Inventory {
     let mut work = Work { anomalies, ..Work::default() };
-    let owned = Owned::new(files.iter().map(|file| file.extract.owned.as_str()));
+    let owned = Owned::new(files);
     for file in files {
-        if !(file.kind.is_language() && owned.has(&file.path)) {
+        if !(file.kind.is_language() && owned.has(file)) {
             work.file(file);
         }
     }
@@ -171,18 +171,57 @@ impl Work {
     }
 }
 
-/// Files that belong to OS packages.
-struct Owned<'a>(BTreeSet<&'a str>);
+/// Files that belong to OS packages, by the layer that says so.
+///
+/// As in Trivy, a list counts only for files of its own layer: what a higher layer puts in a package's place is not the
+/// package's any more, and a layer cannot disown what is below it.
+struct Owned<'a>(BTreeMap<&'a Digest, BTreeSet<&'a str>>);
 
 impl<'a> Owned<'a> {
-    fn new(lists: impl Iterator<Item = &'a str>) -> Self {
-        Self(lists.flat_map(str::lines).collect())
+    fn new(files: &'a [FoundFile]) -> Self {
+        let official = official_debs(files);
+        let mut lists: BTreeMap<&Digest, BTreeSet<&str>> = BTreeMap::new();
+        for file in files {
+            if file.kind == Candidate::DpkgMd5sums && !official.contains(md5sums_package(&file.path)) {
+                continue;
+            }
+            for (layer, extract) in versions(file) {
+                lists.entry(&layer.digest).or_default().extend(extract.owned.lines());
+            }
+        }
+        Self(lists)
     }
 
     /// Package lists name `lib/x` where the merged tree has `usr/lib/x`.
-    fn has(&self, path: &str) -> bool {
-        self.0.contains(path) || path.strip_prefix("usr/").is_some_and(|rest| self.0.contains(rest))
+    fn has(&self, file: &FoundFile) -> bool {
+        self.0.get(&file.layer.digest).is_some_and(|list| {
+            list.contains(file.path.as_str()) || file.path.strip_prefix("usr/").is_some_and(|rest| list.contains(rest))
+        })
     }
+}
+
+/// The file in every layer that has it, lowest first.
+fn versions(file: &FoundFile) -> impl Iterator<Item = (&Layer, &Extract)> {
+    let earlier = file.earlier.iter().map(|(layer, extract)| (layer, &**extract));
+    earlier.chain([(&file.layer, &*file.extract)])
+}
+
+/// Debian packages whose file lists count: installed, and from the distribution. What other vendors' packages install is
+/// looked at like anybody's files, and a list without a package is nobody's. Names as `info/*.md5sums` spells them.
+fn official_debs(files: &[FoundFile]) -> BTreeSet<String> {
+    let packages = files.iter().flat_map(versions).flat_map(|(_, extract)| &extract.parsed.packages);
+    let mut names = BTreeSet::new();
+    for package in packages.filter(|package| package.ecosystem == Ecosystem::Dpkg && !package.third_party) {
+        names.insert(package.name.clone());
+        names.extend(package.architecture.as_ref().map(|architecture| format!("{}:{architecture}", package.name)));
+    }
+    names
+}
+
+/// `var/lib/dpkg/info/libc6:amd64.md5sums` → `libc6:amd64`.
+fn md5sums_package(path: &str) -> &str {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    file.strip_suffix(".md5sums").unwrap_or(file)
 }
 
 /// `path`, found in the file `from` or in something inside it, when that file is really at `to`.

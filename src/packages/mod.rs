@@ -13,6 +13,8 @@ pub mod deb_version;
 pub mod dpkg;
 pub mod executable;
 pub mod extract;
+pub mod go_binary;
+mod go_version;
 pub mod inventory;
 pub mod npm;
 pub mod os_release;
@@ -20,6 +22,7 @@ pub mod package;
 pub mod parsed;
 pub mod purl;
 pub mod rpm;
+pub mod rust_binary;
 
 pub use anomaly::{Anomaly, AnomalyCode};
 pub use content::Content;

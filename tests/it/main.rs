@@ -14,16 +14,23 @@ mod channels;
 mod cli_text;
 /// The ways around the gate do not compile.
 mod compile_fail;
+/// The verification cases of sigstore-conformance.
+mod conformance;
 /// The client is killed; the rerun finishes.
 mod crash;
+mod crash_matrix;
 /// CycloneDX: the same bytes for the same image, and valid.
 mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// Images made to mislead: the right outcome, within bounds.
+mod hostile;
 /// Trees and layers of images, good and hostile.
 mod image;
 /// The invariants, from outside.
 mod invariants;
+/// Broad identities are reported, refusals explained.
+mod lint;
 /// Evidence from a folder instead of a registry.
 mod offline;
 /// Rego unit tests of `policies/`, through the engine that decides.
