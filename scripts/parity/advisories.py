@@ -90,6 +90,8 @@ class Database:
         self.sources, self.vulnerabilities = {}, {}
         for ecosystem, (name, ident, versions) in PLANTED.items():
             self.add(f"{ecosystem}::Parity", "parity", name, ident, {"VulnerableVersions": [versions]})
+        # Trivy does not even list the packages of a Red Hat image when it knows no repository.
+        self.cpes({})
 
     def add(self, bucket, origin, package, ident, advisory):
         source = {"source": {"ID": origin, "Name": bucket, "URL": "https://example.org/"}, "packages": {}}
