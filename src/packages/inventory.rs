@@ -51,6 +51,8 @@ pub fn inventory(files: &[FoundFile], anomalies: Vec<Anomaly>) -> Inventory {
             work.file(file);
         }
     }
+    work.deb_licences(files);
+    work.red_hat_repositories(files);
     work.unsupported_anomalies();
     let os = operating_system(files);
     work.nameless(os.as_ref());
@@ -114,6 +116,27 @@ impl Work {
         }
     }
 
+    /// Debian's database has no licences; they are in a file of each package.
+    fn deb_licences(&mut self, files: &[FoundFile]) {
+        let folder = |path: &'_ str| path.strip_prefix("usr/share/doc/")?.strip_suffix("/copyright").map(str::to_owned);
+        let files = files.iter().filter(|file| file.kind == Candidate::DpkgCopyright);
+        let found: BTreeMap<String, &[String]> =
+            files.filter_map(|file| Some((folder(&file.path)?, file.extract.licences.as_slice()))).collect();
+        for package in self.packages.iter_mut().filter(|package| package.ecosystem == Ecosystem::Dpkg) {
+            if let Some(licences) = found.get(&package.name) {
+                package.licences = licences.to_vec();
+            }
+        }
+    }
+
+    /// All of the image's, also for images of several Red Hat layers: an advisory too many can be looked at.
+    fn red_hat_repositories(&mut self, files: &[FoundFile]) {
+        let named: BTreeSet<&String> = files.iter().flat_map(|file| &file.extract.repositories).collect();
+        for package in self.packages.iter_mut().filter(|package| package.ecosystem == Ecosystem::Rpm) {
+            package.repositories = named.iter().map(ToString::to_string).collect();
+        }
+    }
+
     /// One line per kind and layer, so that a Python image does not give a thousand.
     fn unsupported_anomalies(&mut self) {
         for ((kind, layer), mut paths) in std::mem::take(&mut self.unsupported) {
@@ -152,7 +175,8 @@ impl Work {
             self.anomalies.push(whole(AnomalyCode::OsWithoutPackages, detail));
         }
         // Advisories are filed by release; these have but one.
-        let rolling = |os: &Os| matches!(os.family(), "wolfi" | "chainguard" | "opensuse-tumbleweed");
+        let rolling =
+            |os: &Os| matches!(os.family(), "wolfi" | "chainguard" | "minimos" | "echo" | "opensuse-tumbleweed");
         if has_os_packages && os.is_none_or(|os| os.version.is_empty() && !rolling(os)) {
             let detail = "packages of an operating system whose name or version os-release does not tell".to_owned();
             self.anomalies.push(whole(AnomalyCode::OsUnknown, detail));
@@ -241,6 +265,10 @@ fn operating_system(files: &[FoundFile]) -> Option<Os> {
         && !os.version.starts_with(&format!("{stream}."))
     {
         os.version = stream;
+    }
+    let extended = find("var/lib/ubuntu-advantage/status.json").and_then(|file| file.extract.stream.as_deref());
+    if let Some(stream) = extended.filter(|_| os.id == "ubuntu" && !os.version.is_empty()) {
+        os.version = format!("{}-{stream}", os.version);
     }
     Some(os)
 }

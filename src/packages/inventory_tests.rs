@@ -192,3 +192,25 @@ fn families_without_advisories_are_an_anomaly() {
         assert_eq!(codes(release), expect, "{release}");
     }
 }
+
+#[test]
+fn licences_come_from_the_packages_copyright_file() {
+    let files = [
+        file("etc/os-release", DEBIAN),
+        file("var/lib/dpkg/status", "Package: zlib1g\nVersion: 1\n\nPackage: other\nVersion: 1\n"),
+        file("usr/share/doc/zlib1g/copyright", "License: Zlib\n"),
+    ];
+    let packages = inventory(&files, Vec::new()).packages;
+    assert_eq!((packages[0].licences.len(), packages[1].licences.as_slice()), (0, &["Zlib".to_owned()][..]));
+}
+
+#[test]
+fn extended_maintenance_has_advisories_of_its_own() {
+    let status = r#"{"services":[{"name":"esm-infra","status":"enabled"}]}"#;
+    let release = |os: &str| {
+        let files = [file("etc/os-release", os), file("var/lib/ubuntu-advantage/status.json", status)];
+        inventory(&files, Vec::new()).os.unwrap().version
+    };
+    assert_eq!(release("ID=ubuntu\nVERSION_ID=20.04\n"), "20.04-ESM");
+    assert_eq!(release(DEBIAN), "12");
+}

@@ -199,3 +199,9 @@ fn built(entries: &[Entry]) -> Vec<u8> {
     let lengths = [entries.len(), store.len()].map(|n| u32::try_from(n).unwrap().to_be_bytes());
     [lengths.concat(), index, store].concat()
 }
+
+#[test]
+fn a_write_ahead_log_with_content_is_not_passed_over() {
+    assert_eq!(log(0), None);
+    assert_eq!(log(4152).unwrap().unreadable.len(), 1);
+}
