@@ -17,14 +17,17 @@ mod conformance;
 mod doctor;
 mod git;
 mod inspect;
+mod operation;
 mod policy;
 mod promote;
 mod push;
 mod resolve;
+mod rollback;
 mod sbom;
 mod scan;
 mod source;
 mod verify;
+mod withdraw;
 
 use std::ffi::OsString;
 
@@ -56,6 +59,10 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// The verified digest behind a tag
     Resolve(resolve::ResolveArgs),
+    /// Mark a version as withdrawn; channels go to the best remaining version, nothing is deleted
+    Withdraw(withdraw::WithdrawArgs),
+    /// Take a channel back to an earlier version and hold it there until a release above
+    Rollback(rollback::RollbackArgs),
     /// Index, platforms, labels, layers, referrers and tags of a reference
     Inspect(inspect::InspectArgs),
     /// CycloneDX SBOM of an image
@@ -110,6 +117,8 @@ fn help(command: &Command) -> String {
         Command::Promote(_) => "promote",
         Command::Verify(_) => "verify",
         Command::Resolve(_) => "resolve",
+        Command::Withdraw(_) => "withdraw",
+        Command::Rollback(_) => "rollback",
         Command::Inspect(_) => "inspect",
         Command::Sbom(_) => "sbom",
         Command::Scan(_) => "scan",
@@ -127,6 +136,8 @@ fn blank(command: &Command) -> Blank {
         Command::Promote(args) => promote::blank(args),
         Command::Verify(args) => verify::blank(args),
         Command::Resolve(args) => resolve::blank(args),
+        Command::Withdraw(args) => withdraw::blank(args),
+        Command::Rollback(args) => rollback::blank(args),
         Command::Inspect(args) => inspect::blank(args),
         Command::Sbom(args) => sbom::blank(args),
         Command::Scan(args) => scan::blank(args),
@@ -143,6 +154,8 @@ async fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Promote(args) => promote::run(&cli.shared, args).await,
         Command::Verify(args) => verify::run(&cli.shared, args).await,
         Command::Resolve(args) => resolve::run(&cli.shared, args).await,
+        Command::Withdraw(args) => withdraw::run(&cli.shared, args).await,
+        Command::Rollback(args) => rollback::run(&cli.shared, args).await,
         Command::Inspect(args) => inspect::run(&cli.shared, args).await,
         Command::Sbom(args) => sbom::run(&cli.shared, args).await,
         Command::Scan(args) => scan::run(&cli.shared, args).await,

@@ -216,6 +216,10 @@ reason_codes! {
     ListIncomplete = "list-incomplete", "try again; nothing was decided";
     /// Where a tag points, or what records its target has, could not be read.
     TargetUnknown = "target-unknown", "try again; nothing was decided";
+    /// A rollback holds the channel until a release above the version rolled back from.
+    ChannelHeld = "channel-held", "";
+    /// No version is left that the channel could show; it stays where it is, and is not resolved.
+    NoVersionLeft = "no-version-left", "release a new version";
     /// A branch tag shows a commit that ours does not descend from.
     NotDescendant = "not-descendant", "";
     /// A tag changed between the look and the write, or right after.

@@ -43,6 +43,8 @@ mod reference;
 mod registry;
 /// Tags to verified digests.
 mod resolve;
+/// One channel goes back and is held.
+mod rollback;
 /// Layers to inventories and SBOMs.
 mod sbom;
 /// The real Trivy and misbehaving ones, behind the launcher.
@@ -55,3 +57,5 @@ mod support;
 mod tree;
 /// Verdicts on what is attached.
 mod verify;
+/// A version is withdrawn.
+mod withdraw;
