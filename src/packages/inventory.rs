@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::oci::Digest;
 use crate::packages::candidate::{Candidate, Unsupported};
 use crate::packages::package::Layer;
-use crate::packages::{Anomaly, AnomalyCode, Os, Package, Parsed, apk, dpkg, npm, os_release, purl};
+use crate::packages::{
+    Anomaly, AnomalyCode, Os, Package, Parsed, apk, composer, conda, dotnet, dpkg, gem, npm, os_release, purl, python,
+};
 
 /// Anomalies of one code and file beyond this many become one line that counts them.
 pub const MAX_ANOMALIES_PER_FILE: usize = 20;
@@ -95,7 +97,7 @@ impl Work {
             }
             // Reduced to a list of paths when the layer was read.
             Candidate::DpkgMd5sums => self.owned.push(String::from_utf8_lossy(&file.content).into_owned()),
-            Candidate::OsRelease | Candidate::ApkRepositories | Candidate::NpmPackage | Candidate::Unsupported(_) => {}
+            _ => {}
         }
     }
 
@@ -105,6 +107,12 @@ impl Work {
             for package in read(bytes) {
                 first.entry((package.name, package.version)).or_insert(layer);
             }
+        }
+        let whole = |code| move |detail: String| (code, detail);
+        let failed = parsed.failed.into_iter().map(whole(AnomalyCode::DatabaseUnreadable));
+        for (code, detail) in failed.chain(parsed.limits.into_iter().map(whole(AnomalyCode::LimitExceeded))) {
+            let layer = Some(file.layer.digest.clone());
+            self.anomalies.push(Anomaly { code, path: file.path.clone(), layer, detail });
         }
         self.unreadable(file, parsed.unreadable);
         for mut package in parsed.packages {
@@ -129,16 +137,22 @@ impl Work {
     }
 
     fn language(&mut self, file: &FoundFile, owned: &Owned<'_>) {
-        match file.kind {
-            Candidate::NpmPackage if !owned.has(&file.path) => match npm::parse(&file.path, &file.content) {
-                Ok(Some(package)) => self.packages.push(Package { layer: Some(file.layer.clone()), ..package }),
-                Ok(None) => {}
-                Err(why) => self.unreadable(file, vec![why]),
-            },
+        let parse: fn(&str, &[u8]) -> Parsed = match file.kind {
+            Candidate::NpmPackage => npm::parse,
+            Candidate::PythonPackage => python::parse,
+            Candidate::GemSpecification => gem::parse,
+            Candidate::ComposerInstalled => composer::parse,
+            Candidate::DotnetDeps => dotnet::parse,
+            Candidate::CondaPackage => conda::parse,
             Candidate::Unsupported(kind) if !owned.has(&file.path) => {
                 self.unsupported.entry((kind, file.layer.digest.clone())).or_default().push(file.path.clone());
+                return;
             }
-            _ => {}
+            _ => return,
+        };
+        if !owned.has(&file.path) {
+            let parsed = parse(&file.path, &file.content);
+            self.take(file, parsed, |bytes| parse(&file.path, bytes).packages);
         }
     }
 

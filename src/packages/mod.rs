@@ -7,14 +7,20 @@
 pub mod anomaly;
 pub mod apk;
 pub mod candidate;
+pub mod composer;
+pub mod conda;
 pub mod deb_version;
+pub mod dotnet;
 pub mod dpkg;
+pub mod gem;
 pub mod inventory;
+mod name;
 pub mod npm;
 pub mod os_release;
 pub mod package;
 pub mod parsed;
 pub mod purl;
+pub mod python;
 
 pub use anomaly::{Anomaly, AnomalyCode};
 pub use inventory::{FoundFile, Inventory, inventory};

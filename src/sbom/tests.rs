@@ -22,7 +22,7 @@ fn inventory() -> Inventory {
     let mut packages = dpkg::parse("var/lib/dpkg/status", status.as_bytes()).packages;
     for path in ["a", "b"] {
         let text = br#"{"name":"@x/y","version":"1.0.0","license":"MIT OR Apache-2.0"}"#;
-        packages.extend(npm::parse(&format!("{path}/node_modules/@x/y/package.json"), text).unwrap());
+        packages.extend(npm::parse(&format!("{path}/node_modules/@x/y/package.json"), text).packages);
     }
     packages.sort();
     let os = Os { id: "debian".to_owned(), version: "12".to_owned(), name: Some("Debian 12".to_owned()) };
