@@ -1,8 +1,9 @@
 # What the README names, and what .ci/run runs. Each target installs what it needs by the project's own scripts.
-.PHONY: demo test lint interop build clean
+.PHONY: demo test lint interop parity build clean
 
 CARGO ?= cargo
 TRIVY := $(CURDIR)/.tools/trivy/bin/trivy
+CYCLONEDX := $(CURDIR)/.tools/cyclonedx/.stamp
 
 build:
 	$(CARGO) build --workspace --bins
@@ -15,7 +16,11 @@ $(TRIVY):
 demo: build $(TRIVY)
 	scripts/demo.sh
 
-test: $(TRIVY)
+# CycloneDX's own schemas and a validator, pinned by hash.
+$(CYCLONEDX):
+	scripts/install-cyclonedx.sh
+
+test: $(TRIVY) $(CYCLONEDX)
 	TRIVY=$(TRIVY) $(CARGO) test --workspace
 
 lint:
@@ -26,6 +31,10 @@ lint:
 # Real registries, real Fulcio, Rekor and timestamp authority, checked by real cosign.
 interop: build $(TRIVY)
 	scripts/interop/run.sh
+
+# Images of every kind of package: what `trivy image` finds is what `countersign scan` finds.
+parity: build $(TRIVY)
+	scripts/parity/run.sh
 
 clean:
 	$(CARGO) clean

@@ -3,10 +3,12 @@
 #
 #   docker-registry   CNCF distribution 2.8: a registry without the referrers API
 #   mmdebstrap        makes a real Debian root file system
+#   rpm, db5.3-util    write RPM databases of every format
 #   zstd, curl, time  unpacking a vulnerability database, waiting for servers, peak memory in the benchmark
 set -euo pipefail
 
-declare -A package_of=([docker-registry]=docker-registry [mmdebstrap]=mmdebstrap [curl]=curl [zstd]=zstd [xz]=xz-utils [jq]=jq)
+declare -A package_of=([docker-registry]=docker-registry [mmdebstrap]=mmdebstrap [curl]=curl [zstd]=zstd [xz]=xz-utils [jq]=jq
+  [rpmbuild]=rpm [db5.3_load]=db5.3-util)
 missing=()
 for program in "${!package_of[@]}"; do
   command -v "$program" >/dev/null || missing+=("${package_of[$program]}")

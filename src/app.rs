@@ -12,7 +12,7 @@ use crate::config::{Config, DEFAULT_PATHS, MAX_CONFIG_BYTES};
 use crate::evidence::TrustRoot;
 use crate::ops::promote::{FreshRegistry, Stop};
 use crate::policy::PolicySet;
-use crate::registry::http::{CredentialOptions, ExplicitToken, HttpOptions, HttpRegistry};
+use crate::registry::http::{CredentialOptions, ExplicitToken, HttpOptions, HttpRegistry, Warnings};
 use crate::registry::{Registry, StopSignal};
 use crate::scanner::{AcceptedBinary, DEFAULT_REQUIRED, DEFAULT_TIMEOUT, Trivy, TrivyOptions};
 use crate::sigstore::{Clock, Instance, KeylessSigner, Services, TokenSource, load_trust_root};
@@ -60,13 +60,22 @@ pub struct App {
     wiring: Wiring,
     /// Shared by every registry client of this run.
     pub stop: StopSignal,
+    /// Likewise, so that what a registry wants to tell is told once.
+    warnings: Warnings,
 }
 
 impl App {
     /// Reads the configuration and the environment.
     pub fn new(wiring: Wiring) -> Result<Self, WiringError> {
         let (config, config_path) = load_config(wiring.config.as_deref())?;
-        Ok(Self { config, config_path, environment: Environment::read(), wiring, stop: StopSignal::default() })
+        Ok(Self {
+            config,
+            config_path,
+            environment: Environment::read(),
+            wiring,
+            stop: StopSignal::default(),
+            warnings: Warnings::default(),
+        })
     }
 
     /// The clock of the whole run.
@@ -91,6 +100,7 @@ impl App {
             },
             plain_http: [self.wiring.plain_http.clone(), self.config.tools.plain_http.clone()].concat(),
             stop: self.stop.clone(),
+            warnings: self.warnings.clone(),
             ..HttpOptions::default()
         };
         if let Some(timeout) = self.wiring.timeout {

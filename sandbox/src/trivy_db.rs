@@ -27,6 +27,7 @@ struct Advisories {
 
 #[derive(Deserialize)]
 struct Source {
+    /// Null for Red Hat's table of repositories and CPEs, which is no source of advisories.
     source: Value,
     packages: BTreeMap<String, BTreeMap<String, Value>>,
 }
@@ -56,7 +57,7 @@ fn fill(path: &Path, advisories: &Advisories) -> bbolt_rs::Result<()> {
     let mut database = Bolt::open(path)?;
     database.update(|mut tx| {
         let mut sources = tx.create_bucket("data-source")?;
-        for (name, source) in &advisories.sources {
+        for (name, source) in advisories.sources.iter().filter(|(_, source)| !source.source.is_null()) {
             sources.put(name, source.source.to_string())?;
         }
         let mut vulnerabilities = tx.create_bucket("vulnerability")?;

@@ -95,4 +95,12 @@ gate_where_the_api_is_refused olareg-without-api "$REGISTRY_OLAREG_WITHOUT_API" 
 . "$here/sandbox.sh"
 sandbox_is_a_real_sigstore
 
+echo "== parity with Trivy"
+PARITY_CACHE=${PARITY_CACHE:-${INTEROP_CACHE:-$root/.tools}/parity} COUNTERSIGN=$countersign SANDBOX=$sandbox TRIVY=$trivy \
+  "$root/scripts/parity/run.sh" | tee "$work/parity"
+counted=$(tail -n 1 "$work/parity")
+if [[ $counted =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+  passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
+else fail "parity with Trivy" "it did not end with its totals"; fi
+
 totals

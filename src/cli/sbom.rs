@@ -1,6 +1,7 @@
 //! `countersign sbom REF|LAYOUT|TAR`
 
 use clap::Args;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -25,6 +26,12 @@ pub(crate) struct SbomArgs {
     /// CycloneDX version
     #[arg(long, value_name = "VERSION", default_value_t = SpecVersion::V1_5)]
     spec_version: SpecVersion,
+    /// Time in the document instead of now, RFC 3339 [else `SOURCE_DATE_EPOCH`]
+    #[arg(long, value_name = "TIME")]
+    timestamp: Option<Timestamp>,
+    /// Serial number, a UUID [default: random; with a given time, one that follows from the content]
+    #[arg(long, value_name = "UUID")]
+    serial: Option<Uuid>,
     /// Read every layer, whatever was cached
     #[arg(long)]
     no_cache: bool,
@@ -37,6 +44,7 @@ pub(crate) fn blank(args: &SbomArgs) -> (&'static str, serde_json::Value) {
 
 pub(crate) async fn run(shared: &Shared, args: &SbomArgs) -> Result<Outcome, Failure> {
     let opened = source::open(shared, &args.subject).await?;
+    let time = given_time(args.timestamp, opened.app.environment.source_date_epoch.as_deref())?;
     let images = opened.images(args.platform.as_ref()).await?;
     let node = match images.as_slice() {
         [one] => one.clone(),
@@ -55,10 +63,23 @@ pub(crate) async fn run(shared: &Shared, args: &SbomArgs) -> Result<Outcome, Fai
         tracing::warn!(code = %anomaly.code, path = %anomaly.path, "{}", anomaly.detail);
     }
     let subject = sbom_subject(opened.repository.clone(), &node);
-    let bytes =
-        sbom::document(inventory, &subject, App::clock()(), Uuid::new_v4()).map_err(|e| internal(e.to_string()))?;
+    let write =
+        |created, serial| sbom::document(inventory, &subject, created, serial).map_err(|e| internal(e.to_string()));
+    let bytes = match (args.serial, time) {
+        (Some(serial), time) => write(time.unwrap_or_else(|| App::clock()()), serial)?,
+        (None, Some(time)) => write(time, sbom::content_serial(&write(time, Uuid::nil())?))?,
+        (None, None) => write(App::clock()(), Uuid::new_v4())?,
+    };
     let bytes = sbom::with_spec_version(&bytes, args.spec_version).map_err(|e| internal(e.to_string()))?;
     let document = serde_json::from_slice(&bytes).map_err(|e| internal(e.to_string()))?;
     let text = format!("{}\n", String::from_utf8_lossy(&bytes));
     Ok(Outcome { exit: Exit::Ok, document, text })
+}
+
+/// The flag wins; a `SOURCE_DATE_EPOCH` that is no number of seconds is refused, as its specification asks.
+fn given_time(flag: Option<Timestamp>, epoch: Option<&str>) -> Result<Option<Timestamp>, Failure> {
+    let Some(epoch) = epoch.filter(|_| flag.is_none()) else { return Ok(flag) };
+    let seconds = epoch.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let malformed = || Failure::usage(format!("SOURCE_DATE_EPOCH is {epoch:?}, expected seconds since 1970"));
+    seconds.map(Some).ok_or_else(malformed)
 }

@@ -26,6 +26,8 @@ pub struct Environment {
     pub git_sha: Option<String>,
     /// The workflow run's page.
     pub run_url: Option<String>,
+    /// `SOURCE_DATE_EPOCH` (reproducible-builds.org/specs/source-date-epoch), as given.
+    pub source_date_epoch: Option<String>,
 }
 
 impl Environment {
@@ -45,6 +47,7 @@ impl Environment {
             git_ref: text("GITHUB_REF"),
             git_sha: text("GITHUB_SHA"),
             run_url: run_url(),
+            source_date_epoch: text("SOURCE_DATE_EPOCH"),
         }
     }
 }

@@ -7,24 +7,22 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
-use std::sync::{Arc, LazyLock};
-
-use regex::bytes::Regex;
+use std::sync::Arc;
 
 use crate::image::layer::Fault;
-use crate::image::limits::{MAX_BUFFERED_BYTES, MAX_CANDIDATES, MAX_ENTRIES, MAX_LINKS, MAX_WHITEOUTS};
+use crate::image::limits::{MAX_CANDIDATES, MAX_ENTRIES, MAX_LINKS, MAX_WHITEOUTS};
 use crate::image::tar_walk::{Entry, Kind, TarWalk};
-use crate::packages::candidate::{Candidate, Unsupported, candidate};
-use crate::packages::{AnomalyCode, dpkg};
+use crate::packages::candidate::{Candidate, candidate};
+use crate::packages::{AnomalyCode, Content, Extract, extract};
 
 /// Paths that links make well-known: `real` is to be read as if it were `known`.
 pub(super) type Aliases = BTreeMap<String, String>;
 
-/// A file that matters.
+/// A file that matters, and what it gave.
 #[derive(Debug, Clone)]
 pub(super) struct Captured {
     pub(super) kind: Candidate,
-    pub(super) content: Arc<[u8]>,
+    pub(super) extract: Arc<Extract>,
 }
 
 /// What one layer adds, replaces and removes.
@@ -39,7 +37,6 @@ pub(super) struct LayerFacts {
     pub(super) opaque: BTreeSet<String>,
     pub(super) covers: Covers,
     pub(super) anomalies: Vec<(AnomalyCode, String, String)>,
-    buffered: u64,
 }
 
 /// Hashes of every path in the layer. The keys are random, so that nobody can choose a path that collides.
@@ -75,12 +72,6 @@ impl Covers {
         false
     }
 }
-
-/// Go's build information and cargo-auditable's section name, anywhere in an ELF file.
-static EXECUTABLE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?-u)(?P<go>\xff Go buildinf:)|(?P<rust>\.dep-v0\x00)").ok());
-/// Longest of the two marks, less one: what two pieces must share.
-const MARK_OVERLAP: usize = 15;
 
 /// Walks the tar stream to its end mark.
 pub(super) fn scan<R: Read>(tar: &mut TarWalk<R>, aliases: &Aliases) -> Result<LayerFacts, Fault> {
@@ -156,35 +147,18 @@ impl LayerFacts {
         path: String,
         aliases: &Aliases,
     ) -> Result<(), Fault> {
-        let kind = match known(&path, aliases) {
-            Some(kind) => kind,
-            None if entry.executable => match executable_kind(tar)? {
-                Some(kind) => Candidate::Unsupported(kind),
-                None => return Ok(()),
-            },
-            None => return Ok(()),
-        };
+        let executable = entry.executable.then_some(Candidate::Executable);
+        let Some(kind) = known(&path, aliases).or(executable) else { return Ok(()) };
         if self.files.len() >= MAX_CANDIDATES {
             return Err(Fault::Limit { what: "package database files", max: MAX_CANDIDATES as u64 });
         }
-        let max = kind.max_bytes();
-        if max == 0 {
-            self.files.insert(path, Captured { kind, content: Arc::default() });
-            return Ok(());
+        let mut content = Content::new(tar, entry.size, kind.memory(entry.size));
+        // Names decide what some files are, so the parser gets the one by which this file is known.
+        let extract = extract(kind, &well_known(&path, aliases), &mut content);
+        content.finish()?;
+        if let Some(extract) = extract {
+            self.files.insert(path, Captured { kind, extract: Arc::new(extract) });
         }
-        if entry.size > max || self.buffered + entry.size > MAX_BUFFERED_BYTES {
-            let limit = max.min(MAX_BUFFERED_BYTES);
-            let detail = format!("{} bytes, more than the {limit} that are read", entry.size);
-            self.anomalies.push((AnomalyCode::LimitExceeded, path, detail));
-            return Ok(());
-        }
-        let mut bytes = Vec::new();
-        tar.read_to_end(&mut bytes)?;
-        if kind == Candidate::DpkgMd5sums {
-            bytes = dpkg::owned_paths(&bytes).into_bytes();
-        }
-        self.buffered += bytes.len() as u64;
-        self.files.insert(path, Captured { kind, content: bytes.into() });
         Ok(())
     }
 
@@ -198,23 +172,19 @@ impl LayerFacts {
 
     fn hardlink(&mut self, path: String, target: &str, aliases: &Aliases) -> Result<(), Fault> {
         let kind = known(&path, aliases);
-        let Some(captured) = self.files.get(target) else {
-            if kind.is_some() {
+        match self.files.get(target) {
+            // An executable stays one under any name; a database is one only under its own.
+            Some(captured) if kind == Some(captured.kind) || captured.kind == Candidate::Executable => {
+                let captured = captured.clone();
+                self.files.insert(path, captured);
+            }
+            _ if kind.is_some() => {
                 if self.hardlinks.len() >= MAX_LINKS {
                     return Err(Fault::Limit { what: "hard links", max: MAX_LINKS as u64 });
                 }
                 self.hardlinks.insert(path, target.to_owned());
             }
-            return Ok(());
-        };
-        // An executable stays one under any name; a database is one only under its own.
-        let kind = match captured.kind {
-            Candidate::Unsupported(Unsupported::GoBinary | Unsupported::RustBinary) => Some(captured.kind),
-            _ => kind,
-        };
-        if let Some(kind) = kind {
-            let content = Arc::clone(&captured.content);
-            self.files.insert(path, Captured { kind, content });
+            _ => {}
         }
         Ok(())
     }
@@ -267,26 +237,4 @@ pub(super) fn normalise(path: &str) -> String {
         }
     }
     parts.join("/")
-}
-
-/// Looks through the whole file, piece by piece, for the marks of an executable that lists its dependencies.
-fn executable_kind<R: Read>(tar: &mut TarWalk<R>) -> Result<Option<Unsupported>, Fault> {
-    let Some(marks) = EXECUTABLE.as_ref() else { return Ok(None) };
-    let mut piece = vec![0; 64 * 1024];
-    let mut kept = 0;
-    let mut first = true;
-    loop {
-        let n = tar.read(&mut piece[kept..])?;
-        let filled = kept + n;
-        if n == 0 || (first && filled >= 4 && !piece.starts_with(b"\x7fELF")) {
-            return Ok(None);
-        }
-        first = first && filled < 4;
-        if let Some(found) = marks.captures(&piece[..filled]) {
-            let go = found.name("go").is_some();
-            return Ok(Some(if go { Unsupported::GoBinary } else { Unsupported::RustBinary }));
-        }
-        kept = filled.min(MARK_OVERLAP);
-        piece.copy_within(filled - kept..filled, 0);
-    }
 }

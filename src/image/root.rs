@@ -7,10 +7,10 @@ use crate::image::layer_scan::{Aliases, Captured, LayerFacts, normalise, remove_
 use crate::image::limits::MAX_LINK_HOPS;
 use crate::packages::candidate::{Candidate, OS_RELEASE, WELL_KNOWN, candidate};
 use crate::packages::package::Layer;
-use crate::packages::{Anomaly, AnomalyCode, FoundFile};
+use crate::packages::{Anomaly, AnomalyCode, Extract, FoundFile};
 
 /// The same database in lower layers, by layer number.
-type History = Vec<(usize, Arc<[u8]>)>;
+type History = Vec<(usize, Arc<Extract>)>;
 
 #[derive(Debug, Clone)]
 struct File {
@@ -56,8 +56,8 @@ impl Root {
         }
         for (path, content, target) in linked {
             match (content, candidate(&well_known(&path, aliases))) {
-                (Some(captured), Some(kind)) => {
-                    self.insert(number, &path, Captured { kind, content: captured.content }, &previous);
+                (Some(captured), Some(kind)) if captured.kind == kind => {
+                    self.insert(number, &path, captured, &previous);
                 }
                 _ => _ = self.unresolved.insert(self.resolve_parent(&path), target),
             }
@@ -69,7 +69,7 @@ impl Root {
         let is_database = |file: &File| matches!(file.captured.kind, Candidate::DpkgStatus | Candidate::ApkInstalled);
         let with_history = |file: &File| {
             let mut history = file.earlier.clone();
-            history.push((file.layer, Arc::clone(&file.captured.content)));
+            history.push((file.layer, Arc::clone(&file.captured.extract)));
             history
         };
         self.files.iter().filter(|(_, f)| is_database(f)).map(|(p, f)| (p.clone(), with_history(f))).collect()
@@ -179,9 +179,9 @@ impl Root {
             let Some(layer) = at(file.layer) else { continue };
             let path = well_known(real, aliases).into_owned();
             seen.insert(real.clone());
-            let earlier = file.earlier.iter().filter_map(|(n, bytes)| Some((at(*n)?, Arc::clone(bytes)))).collect();
-            let Captured { kind, content } = file.captured.clone();
-            found.push(FoundFile { path, kind, content, layer, earlier });
+            let earlier = file.earlier.iter().filter_map(|(n, extract)| Some((at(*n)?, Arc::clone(extract)))).collect();
+            let Captured { kind, extract } = file.captured.clone();
+            found.push(FoundFile { path, kind, extract, layer, earlier });
         }
         self.os_release_behind_a_link(layers, &mut found);
         let mut anomalies = Vec::new();
@@ -211,11 +211,11 @@ impl Root {
         }
         let Some(file) = self.files.get(&self.resolve(first)) else { return };
         let Some(layer) = layers.get(file.layer).cloned() else { return };
-        let content = Arc::clone(&file.captured.content);
+        let extract = Arc::clone(&file.captured.extract);
         found.push(FoundFile {
             path: first.to_owned(),
             kind: Candidate::OsRelease,
-            content,
+            extract,
             layer,
             earlier: Vec::new(),
         });

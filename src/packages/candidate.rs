@@ -3,8 +3,10 @@
 //! Kinds whose database is not catalogued yet are candidates too: their presence must show as an anomaly, not as
 //! silence. Paths are normalised: no leading slash, no `.` or `..`.
 
+use serde::{Deserialize, Serialize};
+
 /// What a file is, as far as its path tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Candidate {
     OsRelease,
     DpkgStatus,
@@ -30,12 +32,14 @@ pub enum Candidate {
     CondaPackage,
     /// An SPDX or CycloneDX document that somebody put into the image.
     EmbeddedSbom,
+    /// Any file with an execute bit that is nothing else; only its content tells whether it matters.
+    Executable,
     /// A database of a kind that is not catalogued.
     Unsupported(Unsupported),
 }
 
 /// Kinds of databases that we see but do not read yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Unsupported {
     Rpm,
     Opkg,
@@ -62,6 +66,12 @@ impl Unsupported {
     }
 }
 
+impl Unsupported {
+    fn is_language(self) -> bool {
+        !matches!(self, Self::Rpm | Self::Opkg | Self::Pacman | Self::Portage)
+    }
+}
+
 impl Candidate {
     /// Largest file of this kind that is read into memory. The largest real ones we know stay below a quarter of it.
     #[must_use]
@@ -78,7 +88,40 @@ impl Candidate {
             | Self::PythonPackage
             | Self::GemSpecification
             | Self::CondaPackage => MAX_ENTRY_BYTES,
-            Self::Unsupported(_) => 0,
+            Self::Executable | Self::Unsupported(_) => 0,
+        }
+    }
+
+    /// What reading a file of this kind and size may hold in memory.
+    #[must_use]
+    pub fn memory(self, size: u64) -> u64 {
+        match self {
+            Self::Executable => MAX_STREAM_MEMORY.min(size.saturating_mul(4)).max(MIN_STREAM_MEMORY),
+            _ => size.min(self.max_bytes()),
+        }
+    }
+
+    /// Does the file say something about language packages, which do not count where an OS package owns the file?
+    #[must_use]
+    pub fn is_language(self) -> bool {
+        match self {
+            Self::NpmPackage
+            | Self::PythonPackage
+            | Self::PythonEgg
+            | Self::GemSpecification
+            | Self::ComposerInstalled
+            | Self::DotnetDeps
+            | Self::CondaPackage
+            | Self::Executable => true,
+            Self::Unsupported(kind) => kind.is_language(),
+            Self::OsRelease
+            | Self::DpkgStatus
+            | Self::DpkgStatusPart
+            | Self::DpkgMd5sums
+            | Self::ApkInstalled
+            | Self::ApkRepositories
+            // It may name packages of the system too; `inventory` looks at each.
+            | Self::EmbeddedSbom => false,
         }
     }
 }
@@ -94,6 +137,11 @@ pub const MAX_LIST_BYTES: u64 = 8 * 1024 * 1024;
 pub const MAX_EGG_BYTES: u64 = 16 * 1024 * 1024;
 /// One entry: a `package.json`, a `status.d` stanza.
 pub const MAX_ENTRY_BYTES: u64 = 1024 * 1024;
+
+/// What the parser of a streamed file (executable, archive) may hold at once, however large the file is.
+pub const MAX_STREAM_MEMORY: u64 = 16 * 1024 * 1024;
+/// A small archive may still unpack to something larger than itself.
+pub const MIN_STREAM_MEMORY: u64 = 256 * 1024;
 
 /// The files that identify the operating system, in the order in which they are asked.
 pub const OS_RELEASE: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];

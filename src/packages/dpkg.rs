@@ -4,6 +4,7 @@
 //! colon, carriage returns, blank lines with spaces, NUL and broken UTF-8 each cost at most their own stanza, and each
 //! loss is an anomaly.
 
+use crate::packages::candidate::candidate;
 use crate::packages::deb_version::DebVersion;
 use crate::packages::parsed::Parsed;
 use crate::packages::{Ecosystem, Package, Source};
@@ -160,7 +161,8 @@ pub fn owned_paths(bytes: &[u8]) -> String {
         let Some((_, path)) = line.split_once(char::is_whitespace) else { continue };
         let path = path.trim().trim_start_matches("./").trim_start_matches('/');
         let dull = ["usr/share/doc/", "usr/share/man/", "usr/share/locale/", "usr/include/", "usr/share/icons/"];
-        if !path.is_empty() && !dull.iter().any(|prefix| path.starts_with(prefix)) {
+        let dull = dull.iter().any(|prefix| path.starts_with(prefix)) && candidate(path).is_none();
+        if !path.is_empty() && !dull {
             kept.push_str(path);
             kept.push('\n');
         }

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::oci::Digest;
-use crate::packages::candidate::{Candidate, Unsupported};
+use crate::packages::candidate::{Candidate, OS_RELEASE, Unsupported};
+use crate::packages::embedded::claims;
 use crate::packages::package::Layer;
-use crate::packages::{
-    Anomaly, AnomalyCode, Os, Package, Parsed, apk, composer, conda, dotnet, dpkg, gem, npm, os_release, purl, python,
-};
+use crate::packages::{Anomaly, AnomalyCode, Extract, Os, Package, purl};
 
 /// Anomalies of one code and file beyond this many become one line that counts them.
 pub const MAX_ANOMALIES_PER_FILE: usize = 20;
@@ -16,14 +15,13 @@ pub const MAX_ANOMALIES_PER_FILE: usize = 20;
 /// A file of the squashed image that matters.
 #[derive(Debug, Clone)]
 pub struct FoundFile {
-    /// The well-known path, links resolved.
+    /// The well-known path, links resolved; what the extract says is moved to it.
     pub path: String,
     pub kind: Candidate,
-    /// Empty for kinds that are only noticed.
-    pub content: Arc<[u8]>,
+    pub extract: Arc<Extract>,
     pub layer: Layer,
     /// The same file in lower layers, lowest first: tells which layer brought a package.
-    pub earlier: Vec<(Layer, Arc<[u8]>)>,
+    pub earlier: Vec<(Layer, Arc<Extract>)>,
 }
 
 /// Everything found in one image.
@@ -48,16 +46,15 @@ impl Inventory {
 #[must_use]
 pub fn inventory(files: &[FoundFile], anomalies: Vec<Anomaly>) -> Inventory {
     let mut work = Work { anomalies, ..Work::default() };
+    let owned = Owned::new(files.iter().map(|file| file.extract.owned.as_str()));
     for file in files {
-        work.database(file);
-    }
-    let lists = std::mem::take(&mut work.owned);
-    let owned = Owned::new(&lists);
-    for file in files {
-        work.language(file, &owned);
+        if !(file.kind.is_language() && owned.has(&file.path)) {
+            work.file(file, &owned);
+        }
     }
     work.unsupported_anomalies();
     let os = operating_system(files);
+    claims::settle(&mut work.packages, os.as_ref());
     work.nameless(os.as_ref());
     work.emptiness(os.as_ref());
     work.packages.sort();
@@ -77,82 +74,51 @@ fn same(a: &Package, b: &Package) -> bool {
 struct Work {
     packages: Vec<Package>,
     anomalies: Vec<Anomaly>,
-    owned: Vec<String>,
     unsupported: BTreeMap<(Unsupported, Digest), Vec<String>>,
 }
 
 impl Work {
-    fn database(&mut self, file: &FoundFile) {
-        match file.kind {
-            Candidate::DpkgStatus | Candidate::DpkgStatusPart => {
-                let parsed = dpkg::parse(&file.path, &file.content);
-                let earlier = |bytes: &[u8]| dpkg::parse(&file.path, bytes).packages;
-                self.take(file, parsed, earlier);
+    fn file(&mut self, file: &FoundFile, owned: &Owned<'_>) {
+        let Extract { parsed, unsupported, .. } = &*file.extract;
+        if let Some(kind) = unsupported {
+            self.unsupported.entry((*kind, file.layer.digest.clone())).or_default().push(file.path.clone());
+        }
+        self.complain(file, AnomalyCode::DatabaseUnreadable, parsed.failed.as_slice());
+        self.complain(file, AnomalyCode::LimitExceeded, &parsed.limits);
+        self.complain(file, AnomalyCode::EntryUnreadable, &parsed.unreadable);
+        let mut first: BTreeMap<(&str, &str), &Layer> = BTreeMap::new();
+        for (layer, extract) in &file.earlier {
+            for package in &extract.parsed.packages {
+                first.entry((&package.name, &package.version)).or_insert(layer);
             }
-            Candidate::ApkInstalled => {
-                let installed = apk::parse(&file.path, &file.content);
-                self.owned.push(installed.owned);
-                let earlier = |bytes: &[u8]| apk::parse(&file.path, bytes).parsed.packages;
-                self.take(file, installed.parsed, earlier);
-            }
-            // Reduced to a list of paths when the layer was read.
-            Candidate::DpkgMd5sums => self.owned.push(String::from_utf8_lossy(&file.content).into_owned()),
-            _ => {}
+        }
+        // An SBOM in the image may belong to an OS package, or speak of files that do.
+        let is_owned = |package: &Package| {
+            file.kind == Candidate::EmbeddedSbom
+                && !package.ecosystem.is_os()
+                && (owned.has(&file.path) || owned.has(&package.path))
+        };
+        for package in parsed.packages.iter().filter(|package| !is_owned(package)) {
+            let layer = first.get(&(package.name.as_str(), package.version.as_str())).copied().unwrap_or(&file.layer);
+            self.packages.push(Package {
+                layer: Some(layer.clone()),
+                path: moved(&package.path, &file.extract.path, &file.path),
+                ..package.clone()
+            });
         }
     }
 
-    fn take(&mut self, file: &FoundFile, parsed: Parsed, read: impl Fn(&[u8]) -> Vec<Package>) {
-        let mut first: BTreeMap<(String, String), &Layer> = BTreeMap::new();
-        for (layer, bytes) in &file.earlier {
-            for package in read(bytes) {
-                first.entry((package.name, package.version)).or_insert(layer);
-            }
-        }
-        let whole = |code| move |detail: String| (code, detail);
-        let failed = parsed.failed.into_iter().map(whole(AnomalyCode::DatabaseUnreadable));
-        for (code, detail) in failed.chain(parsed.limits.into_iter().map(whole(AnomalyCode::LimitExceeded))) {
-            let layer = Some(file.layer.digest.clone());
-            self.anomalies.push(Anomaly { code, path: file.path.clone(), layer, detail });
-        }
-        self.unreadable(file, parsed.unreadable);
-        for mut package in parsed.packages {
-            let key = (package.name.clone(), package.version.clone());
-            package.layer = Some(first.get(&key).map_or_else(|| file.layer.clone(), |layer| (*layer).clone()));
-            self.packages.push(package);
-        }
-    }
-
-    fn unreadable(&mut self, file: &FoundFile, details: Vec<String>) {
+    fn complain(&mut self, file: &FoundFile, code: AnomalyCode, details: &[String]) {
         let total = details.len();
-        let anomaly = |detail| Anomaly {
-            code: AnomalyCode::EntryUnreadable,
+        let anomaly = |detail: &str| Anomaly {
+            code,
             path: file.path.clone(),
             layer: Some(file.layer.digest.clone()),
-            detail,
+            detail: detail.to_owned(),
         };
-        self.anomalies.extend(details.into_iter().take(MAX_ANOMALIES_PER_FILE).map(anomaly));
+        self.anomalies.extend(details.iter().take(MAX_ANOMALIES_PER_FILE).map(|detail| anomaly(detail)));
         if total > MAX_ANOMALIES_PER_FILE {
-            self.anomalies.push(anomaly(format!("and {} more", total - MAX_ANOMALIES_PER_FILE)));
-        }
-    }
-
-    fn language(&mut self, file: &FoundFile, owned: &Owned<'_>) {
-        let parse: fn(&str, &[u8]) -> Parsed = match file.kind {
-            Candidate::NpmPackage => npm::parse,
-            Candidate::PythonPackage => python::parse,
-            Candidate::GemSpecification => gem::parse,
-            Candidate::ComposerInstalled => composer::parse,
-            Candidate::DotnetDeps => dotnet::parse,
-            Candidate::CondaPackage => conda::parse,
-            Candidate::Unsupported(kind) if !owned.has(&file.path) => {
-                self.unsupported.entry((kind, file.layer.digest.clone())).or_default().push(file.path.clone());
-                return;
-            }
-            _ => return,
-        };
-        if !owned.has(&file.path) {
-            let parsed = parse(&file.path, &file.content);
-            self.take(file, parsed, |bytes| parse(&file.path, bytes).packages);
+            self.anomalies.push(anomaly(&format!("and {} more", total - MAX_ANOMALIES_PER_FILE)));
         }
     }
 
@@ -216,8 +182,8 @@ impl Work {
 struct Owned<'a>(BTreeSet<&'a str>);
 
 impl<'a> Owned<'a> {
-    fn new(lists: &'a [String]) -> Self {
-        Self(lists.iter().flat_map(|list| list.lines()).collect())
+    fn new(lists: impl Iterator<Item = &'a str>) -> Self {
+        Self(lists.flat_map(str::lines).collect())
     }
 
     /// Package lists name `lib/x` where the merged tree has `usr/lib/x`.
@@ -226,11 +192,16 @@ impl<'a> Owned<'a> {
     }
 }
 
+/// `path`, found in the file `from` or in something inside it, when that file is really at `to`.
+fn moved(path: &str, from: &str, to: &str) -> String {
+    path.strip_prefix(from).map_or_else(|| path.to_owned(), |rest| format!("{to}{rest}"))
+}
+
 fn operating_system(files: &[FoundFile]) -> Option<Os> {
     let find = |path: &str| files.iter().find(|f| f.path == path);
-    let release = crate::packages::candidate::OS_RELEASE.into_iter().filter_map(find);
-    let mut os = release.filter_map(|file| os_release::parse(&file.content)).next()?;
-    let repository = find("etc/apk/repositories").and_then(|file| os_release::alpine_repository(&file.content));
+    let release = OS_RELEASE.into_iter().filter_map(find);
+    let mut os = release.filter_map(|file| file.extract.os.clone()).next()?;
+    let repository = find("etc/apk/repositories").and_then(|file| file.extract.stream.clone());
     // 3.19.1 of release 3.19 stays as it is; another stream replaces it, because advisories follow the stream.
     if os.id == "alpine"
         && let Some(stream) = repository

@@ -5,13 +5,21 @@ fn layer(name: &str) -> Layer {
 }
 
 fn file(path: &str, content: &str) -> FoundFile {
+    let kind = crate::packages::candidate::candidate(path).unwrap();
     FoundFile {
         path: path.to_owned(),
-        kind: crate::packages::candidate::candidate(path).unwrap(),
-        content: content.as_bytes().into(),
+        kind,
+        extract: extracted(path, content),
         layer: layer("top"),
         earlier: Vec::new(),
     }
+}
+
+fn extracted(path: &str, content: &str) -> Arc<Extract> {
+    let kind = crate::packages::candidate::candidate(path).unwrap();
+    let mut bytes = content.as_bytes();
+    let mut content = crate::packages::Content::new(&mut bytes, content.len() as u64, 0);
+    Arc::new(crate::packages::extract(kind, path, &mut content).unwrap())
 }
 
 fn codes(inventory: &Inventory) -> Vec<AnomalyCode> {
@@ -24,7 +32,7 @@ const DEBIAN: &str = "ID=debian\nVERSION_ID=\"12\"\n";
 fn a_package_belongs_to_the_layer_that_brought_its_version() {
     let status = "Package: a\nVersion: 1\n\nPackage: b\nVersion: 2\n";
     let mut found = file("var/lib/dpkg/status", status);
-    found.earlier = vec![(layer("base"), "Package: a\nVersion: 1\n\nPackage: b\nVersion: 1\n".as_bytes().into())];
+    found.earlier = vec![(layer("base"), extracted(&found.path, "Package: a\nVersion: 1\n\nPackage: b\nVersion: 1\n"))];
     let inventory = inventory(&[file("etc/os-release", DEBIAN), found], Vec::new());
     let layers: Vec<_> = inventory.packages.iter().map(|p| p.layer.clone().unwrap()).collect();
     assert_eq!(layers, [layer("base"), layer("top")]);
@@ -37,7 +45,7 @@ fn language_packages_owned_by_os_packages_are_dropped() {
     let files = [
         file("etc/os-release", DEBIAN),
         file("var/lib/dpkg/status", "Package: a\nVersion: 1\n"),
-        file("var/lib/dpkg/info/npm.md5sums", "usr/share/nodejs/node_modules/npm/package.json\nlib/x.jar\n"),
+        file("var/lib/dpkg/info/npm.md5sums", "00  usr/share/nodejs/node_modules/npm/package.json\n00  lib/x.jar\n"),
         file("usr/share/nodejs/node_modules/npm/package.json", npm),
         file("app/node_modules/npm/package.json", npm),
         file("usr/lib/x.jar", ""),
@@ -101,4 +109,42 @@ fn the_alpine_stream_of_the_repositories_decides_the_release() {
     assert_eq!(alpine("3.19.1", "v3.19"), "3.19.1");
     assert_eq!(alpine("3.19.1", "edge"), "edge");
     assert_eq!(alpine("3.1.4", "v3.19"), "3.19");
+}
+
+#[test]
+fn what_was_read_through_a_link_is_said_of_the_well_known_path() {
+    let mut found = file("var/lib/dpkg/status", "Package: a\nVersion: 1\n");
+    found.extract = Arc::new(Extract { path: "data/dpkg/status".to_owned(), ..(*found.extract).clone() });
+    Arc::make_mut(&mut found.extract).parsed.packages[0].path = "data/dpkg/status".to_owned();
+    let inventory = inventory(&[file("etc/os-release", DEBIAN), found], Vec::new());
+    assert_eq!(inventory.packages[0].path, "var/lib/dpkg/status");
+}
+
+#[test]
+fn a_failed_database_and_a_limit_are_anomalies_of_their_own() {
+    let mut found = file("var/lib/dpkg/status", "Package: a\nVersion: 1\n");
+    let parsed = &mut Arc::make_mut(&mut found.extract).parsed;
+    parsed.failed = Some("torn".to_owned());
+    parsed.limits = vec!["too much".to_owned()];
+    let inventory = inventory(&[file("etc/os-release", DEBIAN), found], Vec::new());
+    assert_eq!(codes(&inventory), [AnomalyCode::DatabaseUnreadable, AnomalyCode::LimitExceeded]);
+}
+
+#[test]
+fn of_an_owned_sbom_only_packages_of_the_system_count() {
+    let sbom = r#"{"bomFormat":"CycloneDX","components":[
+        {"type":"library","name":"b","purl":"pkg:deb/debian/b@1"},{"type":"library","name":"c","purl":"pkg:npm/c@1"}]}"#;
+    let files = |owner: &str| {
+        [
+            file("etc/os-release", DEBIAN),
+            file("var/lib/dpkg/status", "Package: a\nVersion: 1\n"),
+            file("var/lib/dpkg/info/a.md5sums", owner),
+            file("var/lib/db/sbom/x.cdx.json", sbom),
+        ]
+    };
+    let names = |files: &[FoundFile]| -> Vec<String> {
+        inventory(files, Vec::new()).packages.into_iter().map(|p| p.name).collect()
+    };
+    assert_eq!(names(&files("")), ["a", "b", "c"]);
+    assert_eq!(names(&files("d41d8cd98f00b204e9800998ecf8427e  var/lib/db/sbom/x.cdx.json\n")), ["a", "b"]);
 }

@@ -1,17 +1,23 @@
 //! Packages and the databases they are read from, as pure functions over bounded bytes.
 //!
 //! One file per database. A parser never fails as a whole because of one entry: what it cannot read becomes an
-//! [`Anomaly`], and its neighbours are kept. [`candidate`] says which files of an image are worth reading, [`inventory()`]
-//! turns those files into one [`Inventory`]. Layers, whiteouts and links are the business of `image`.
+//! [`Anomaly`], and its neighbours are kept. [`candidate`] says which files of an image are worth reading, [`extract()`]
+//! reads one while its layer streams past, [`inventory()`] turns what they gave into one [`Inventory`]. Layers, whiteouts
+//! and links are the business of `image`.
 
 pub mod anomaly;
 pub mod apk;
 pub mod candidate;
 pub mod composer;
 pub mod conda;
+pub mod content;
 pub mod deb_version;
 pub mod dotnet;
 pub mod dpkg;
+pub mod egg;
+pub mod embedded;
+pub mod executable;
+pub mod extract;
 pub mod gem;
 pub mod inventory;
 mod name;
@@ -21,8 +27,11 @@ pub mod package;
 pub mod parsed;
 pub mod purl;
 pub mod python;
+pub mod zip;
 
 pub use anomaly::{Anomaly, AnomalyCode};
+pub use content::Content;
+pub use extract::{Extract, extract};
 pub use inventory::{FoundFile, Inventory, inventory};
 pub use package::{Ecosystem, Os, Package, Source};
 pub use parsed::Parsed;

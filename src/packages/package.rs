@@ -1,10 +1,12 @@
 //! One installed package, and the operating system it may belong to.
 
+use serde::{Deserialize, Serialize};
+
 use crate::oci::Digest;
 use crate::packages::deb_version::DebVersion;
 
 /// Which package manager installed it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Ecosystem {
     Dpkg,
     Apk,
@@ -73,7 +75,8 @@ const RPM_FAMILIES: [&str; 16] = [
 ];
 
 /// The source package that an OS package was built from; advisories are filed under its name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Source {
     pub name: String,
     /// The whole version, epoch included.
@@ -81,7 +84,8 @@ pub struct Source {
 }
 
 /// Ordered by ecosystem, name, version, path: the order of the SBOM.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Package {
     pub ecosystem: Ecosystem,
     /// With the scope for npm: `@scope/name`.
@@ -111,7 +115,8 @@ pub struct Package {
 }
 
 /// Where in the image something was found.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Layer {
     /// As in the manifest.
     pub digest: Digest,
@@ -174,7 +179,8 @@ fn rpm_version(version: &str) -> Option<DebVersion> {
 }
 
 /// The operating system as `os-release` names it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Os {
     /// `ID`, for example `debian`.
     pub id: String,

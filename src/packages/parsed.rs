@@ -1,9 +1,12 @@
 //! What one file of a package database gave.
 
+use serde::{Deserialize, Serialize};
+
 use crate::packages::Package;
 
 /// The packages and, for each entry that could not be fully understood, a sentence. Layers are set by who knows them.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Parsed {
     pub packages: Vec<Package>,
     /// Each becomes an anomaly `entry-unreadable`.

@@ -202,6 +202,8 @@ impl Registry for MemoryRegistry {
         let (subject, tag) = match target {
             PutTarget::Digest => (format!("{repository}@{}", manifest.digest()), None),
             PutTarget::Tag(tag) => (format!("{repository}:{tag}"), Some(tag)),
+            // Like a registry that was found not to offer it.
+            PutTarget::Tags(_) => return Ok(PutOutcome::default()),
         };
         let mut state = self.enter(Call::PutManifest, "PUT manifest", subject)?;
         state.store_manifest(repository, tag, manifest);
@@ -212,7 +214,8 @@ impl Registry for MemoryRegistry {
         };
         state.writes.push(write);
         let has_subject = manifest.parse().is_ok_and(|parsed| parsed.subject().is_some());
-        Ok(PutOutcome { subject_handled: has_subject && state.referrers == ReferrersMode::Supported })
+        let subject_handled = has_subject && state.referrers == ReferrersMode::Supported;
+        Ok(PutOutcome { subject_handled, tags: Vec::new() })
     }
 
     async fn blob(

@@ -43,6 +43,10 @@ pub const MAX_REFERRERS: usize = 100;
 pub enum PutTarget {
     Digest,
     Tag(Tag),
+    /// Under its digest and all of these tags in one request, where the registry offers that (`?tag=…`, answered by
+    /// `OCI-Tag`: zot, olareg). Elsewhere no tag is written: [`PutOutcome::tags`] says which were. A registry found not
+    /// to offer it is not asked again.
+    Tags(Vec<Tag>),
 }
 
 /// What the registry said on accepting a manifest.
@@ -50,6 +54,8 @@ pub enum PutTarget {
 pub struct PutOutcome {
     /// `OCI-Subject` was answered: the registry says it will list the manifest as a referrer.
     pub subject_handled: bool,
+    /// Of [`PutTarget::Tags`], those that the registry says it wrote.
+    pub tags: Vec<Tag>,
 }
 
 #[async_trait]

@@ -2,7 +2,7 @@
 
 use cyclonedx_bom::external_models::uri::Purl;
 use cyclonedx_bom::models::component::{Classification, Component};
-use cyclonedx_bom::models::license::{License, LicenseChoice, Licenses};
+use cyclonedx_bom::models::hash::{Hash, HashAlgorithm, HashValue, Hashes};
 use cyclonedx_bom::models::organization::{OrganizationalContact, OrganizationalEntity};
 use cyclonedx_bom::models::property::{Properties, Property};
 use cyclonedx_bom::prelude::NormalizedString;
@@ -10,7 +10,8 @@ use packageurl::PackageUrl;
 
 use crate::packages::deb_version::DebVersion;
 use crate::packages::{Anomaly, Ecosystem, Os, Package};
-use crate::sbom::{ANOMALY_PROPERTY, SbomSubject};
+use crate::sbom::licence::licences;
+use crate::sbom::{ANOMALY_PROPERTY, SbomSubject, THIRD_PARTY_PROPERTY};
 
 /// Trivy's name space for properties.
 const TRIVY: &str = "aquasecurity:trivy:";
@@ -70,17 +71,50 @@ pub(super) fn operating_system(os: &Os, bom_ref: &str) -> Component {
 }
 
 pub(super) fn library(package: &Package, os: Option<&Os>, purl: Option<&str>, bom_ref: &str) -> Component {
-    let (group, name) = match package.name.split_once('/') {
-        Some((scope, name)) if package.ecosystem == Ecosystem::Npm && scope.starts_with('@') => (Some(scope), name),
-        _ => (None, package.name.as_str()),
-    };
+    let (group, name) = grouped(package);
     let mut component = Component::new(Classification::Library, name, &package.version, Some(bom_ref.to_owned()));
     component.group = group.map(NormalizedString::new);
     component.purl = purl.and_then(escaped);
     component.supplier = package.supplier.as_deref().map(supplier);
     component.licenses = licences(&package.licences);
+    component.hashes = hashes(&package.hashes);
     component.properties = Some(Properties(properties(package, os)));
     component
+}
+
+/// Trivy and Dependency-Track put the two together again: `@scope/name`, `group:artifact`, `vendor/name`.
+fn grouped(package: &Package) -> (Option<&str>, &str) {
+    let parts = match package.ecosystem {
+        Ecosystem::Npm if package.name.starts_with('@') => package.name.split_once('/'),
+        Ecosystem::Composer => package.name.split_once('/'),
+        Ecosystem::Maven => package.name.split_once(':'),
+        _ => None,
+    };
+    match parts.filter(|(group, name)| !group.is_empty() && !name.is_empty()) {
+        Some((group, name)) => (Some(group), name),
+        None => (None, package.name.as_str()),
+    }
+}
+
+/// Checksums that the schema knows and that have the length of their algorithm; a database may claim anything.
+fn hashes(stated: &[(String, String)]) -> Option<Hashes> {
+    let mut list: Vec<(&str, String)> = stated.iter().map(|(alg, hex)| (alg.as_str(), hex.to_lowercase())).collect();
+    list.sort();
+    list.dedup();
+    let known = |(algorithm, content): (&str, String)| {
+        let (alg, length) = match algorithm {
+            "MD5" => (HashAlgorithm::MD5, 32),
+            "SHA-1" => (HashAlgorithm::SHA1, 40),
+            "SHA-256" => (HashAlgorithm::SHA_256, 64),
+            "SHA-384" => (HashAlgorithm::SHA_384, 96),
+            "SHA-512" => (HashAlgorithm::SHA_512, 128),
+            _ => return None,
+        };
+        let fits = content.len() == length && content.bytes().all(|b| b.is_ascii_hexdigit());
+        fits.then(|| Hash { alg, content: HashValue(content) })
+    };
+    let known: Vec<Hash> = list.into_iter().filter_map(known).collect();
+    (!known.is_empty()).then_some(Hashes(known))
 }
 
 fn properties(package: &Package, os: Option<&Os>) -> Vec<Property> {
@@ -91,6 +125,9 @@ fn properties(package: &Package, os: Option<&Os>) -> Vec<Property> {
     if let Some(layer) = &package.layer {
         list.push(property("LayerDiffID", &layer.diff_id.to_string()));
         list.push(property("LayerDigest", &layer.digest.to_string()));
+    }
+    if let Some(label) = &package.modularity {
+        list.push(property("Modularitylabel", label));
     }
     list.push(property("PkgID", &format!("{}@{}", package.name, package.version)));
     list.push(property("PkgType", package_type(package.ecosystem, os)));
@@ -104,6 +141,9 @@ fn properties(package: &Package, os: Option<&Os>) -> Vec<Property> {
             list.push(property("SrcRelease", &revision));
         }
         list.push(property("SrcVersion", &upstream));
+    }
+    if package.third_party {
+        list.push(Property::new(THIRD_PARTY_PROPERTY, "true"));
     }
     list
 }
@@ -139,19 +179,4 @@ fn supplier(text: &str) -> OrganizationalEntity {
     let mut entity = OrganizationalEntity::new(name);
     entity.contact = address.filter(|a| a.contains('@')).map(|a| vec![OrganizationalContact::new(name, Some(a))]);
     entity
-}
-
-/// One SPDX expression, or a list of SPDX identifiers and names; the schema allows no mixture.
-fn licences(found: &[String]) -> Option<Licenses> {
-    let one = |text: &String| match spdx::license_id(text) {
-        Some(id) => LicenseChoice::License(License::license_id(id.name)),
-        None => LicenseChoice::License(License::named_license(text)),
-    };
-    match found {
-        [] => None,
-        [single] if spdx::license_id(single).is_none() && spdx::Expression::parse(single).is_ok() => {
-            Some(Licenses(vec![LicenseChoice::expression(single)]))
-        }
-        several => Some(Licenses(several.iter().map(one).collect())),
-    }
 }

@@ -2,10 +2,11 @@
 //!
 //! One document serves Trivy (its properties decide which advisories match), Grype, Dependency-Track and GUAC. The same
 //! inventory always gives the same bytes but for time and serial number. The image's environment is never in it (I10).
-//! Spec: CycloneDX 1.5 (cyclonedx.org/docs/1.5/json); 1.6 differs for us in the version number only.
+//! Spec: CycloneDX 1.5 (cyclonedx.org/docs/1.5/json); 1.6 differs for us in that licences are marked as declared.
 
 mod component;
 mod document;
+mod licence;
 mod read;
 
 use std::collections::BTreeMap;
@@ -15,10 +16,12 @@ use std::str::FromStr;
 use crate::oci::{Digest, Platform, Repository};
 pub use document::document;
 pub(crate) use read::timeless;
-pub use read::{ComponentName, components, equivalent, with_spec_version};
+pub use read::{ComponentName, components, content_serial, equivalent, full_name, with_spec_version};
 
 /// Property of the root component that holds one anomaly.
 pub const ANOMALY_PROPERTY: &str = "countersign:anomaly";
+/// Property of an OS package from another vendor's repository, about which the distribution's advisories say nothing.
+pub const THIRD_PARTY_PROPERTY: &str = "countersign:third-party";
 
 /// The image that a document describes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,3 +80,7 @@ pub enum SbomError {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+#[path = "consumers_tests.rs"]
+mod consumers;

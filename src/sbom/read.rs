@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
+use crate::oci::Digest;
 use crate::sbom::{SbomError, SpecVersion};
 
 /// How a component is called.
@@ -32,6 +34,16 @@ pub(crate) fn timeless(mut document: Value) -> Value {
     document
 }
 
+/// Group and name as the ecosystem writes them: `@scope/name`, but `group:artifact` for Maven.
+#[must_use]
+pub fn full_name(group: &str, name: &str, purl: &str) -> String {
+    match group {
+        "" => name.to_owned(),
+        group if purl.starts_with("pkg:maven/") => format!("{group}:{name}"),
+        group => format!("{group}/{name}"),
+    }
+}
+
 /// The document's components by `bom-ref`, without the image itself.
 pub fn components(document: &[u8]) -> Result<BTreeMap<String, ComponentName>, SbomError> {
     let document = parse(document)?;
@@ -42,9 +54,9 @@ pub fn components(document: &[u8]) -> Result<BTreeMap<String, ComponentName>, Sb
         let malformed = |why: &str| SbomError::Malformed { why: why.to_owned() };
         let bom_ref = text(component, "bom-ref").ok_or_else(|| malformed("component without bom-ref"))?;
         let name = text(component, "name").ok_or_else(|| malformed("component without name"))?;
-        let name = text(component, "group").map_or_else(|| name.clone(), |group| format!("{group}/{name}"));
         let version = text(component, "version").unwrap_or_default();
         let purl = text(component, "purl");
+        let name = full_name(&text(component, "group").unwrap_or_default(), &name, purl.as_deref().unwrap_or_default());
         if found.insert(bom_ref, ComponentName { name, version, purl }).is_some() {
             return Err(malformed("two components with one bom-ref"));
         }
@@ -52,9 +64,40 @@ pub fn components(document: &[u8]) -> Result<BTreeMap<String, ComponentName>, Sb
     Ok(found)
 }
 
-/// The same document as another CycloneDX version: what we write is valid under 1.5 and 1.6 alike.
+/// A document of ours as another CycloneDX version: what we write is valid under 1.5 and 1.6 alike, and 1.6 can say more.
 pub fn with_spec_version(document: &[u8], version: SpecVersion) -> Result<Vec<u8>, SbomError> {
-    with_version(parse(document)?, version)
+    let mut document = parse(document)?;
+    match version {
+        SpecVersion::V1_5 => {}
+        SpecVersion::V1_6 => acknowledge_licences(&mut document),
+    }
+    with_version(document, version)
+}
+
+/// Our licences are what the package declares, not what somebody concluded from its files; 1.6 has a word for that
+/// (BSI TR-03183-2 asks for the difference).
+fn acknowledge_licences(document: &mut Value) {
+    let components = document.get_mut("components").and_then(Value::as_array_mut);
+    let lists = components.into_iter().flatten().filter_map(|c| c.get_mut("licenses").and_then(Value::as_array_mut));
+    for choice in lists.flatten() {
+        let target = match choice.get_mut("license") {
+            Some(license) => license.as_object_mut(),
+            None => choice.as_object_mut(),
+        };
+        if let Some(target) = target {
+            target.insert("acknowledgement".to_owned(), Value::from("declared"));
+        }
+    }
+}
+
+/// A serial number that follows from the content: the same document, made with a nil serial, always gets the same one.
+#[must_use]
+pub fn content_serial(document: &[u8]) -> Uuid {
+    let digest = Digest::of(document);
+    let mut bytes = [0; 16];
+    // The digest is hex of our own making, so nothing is lost here.
+    let _ = hex::decode_to_slice(&digest.hex()[..32], &mut bytes);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// Compact JSON with schema and version in front.

@@ -16,7 +16,7 @@ fn subject() -> SbomSubject {
     }
 }
 
-fn inventory() -> Inventory {
+pub(super) fn inventory() -> Inventory {
     let status = "Package: libssl3\nArchitecture: amd64\nMaintainer: OpenSSL Team <a@b.org>\nSource: openssl\n\
         Version: 1:3.0.13-1+b1\nDepends: libc6\n\nPackage: libc6\nArchitecture: amd64\nVersion: 2.36-9\n";
     let mut packages = dpkg::parse("var/lib/dpkg/status", status.as_bytes()).packages;
@@ -29,20 +29,20 @@ fn inventory() -> Inventory {
     Inventory { os: Some(os), packages, anomalies: Vec::new() }
 }
 
-fn write(inventory: &Inventory, second: i64) -> Vec<u8> {
+pub(super) fn write(inventory: &Inventory, second: i64) -> Vec<u8> {
     let serial = Uuid::from_u128(u128::from(second.unsigned_abs()));
     document(inventory, &subject(), Timestamp::from_second(second).unwrap(), serial).unwrap()
 }
 
-fn json(bytes: &[u8]) -> Value {
+pub(super) fn json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
 
-fn named<'a>(document: &'a Value, name: &str) -> &'a Value {
+pub(super) fn named<'a>(document: &'a Value, name: &str) -> &'a Value {
     document["components"].as_array().unwrap().iter().find(|c| c["name"] == name).unwrap()
 }
 
-fn property(component: &Value, name: &str) -> Option<String> {
+pub(super) fn property(component: &Value, name: &str) -> Option<String> {
     let list = component["properties"].as_array().unwrap();
     let found = list.iter().find(|p| p["name"] == format!("aquasecurity:trivy:{name}"));
     found.map(|p| p["value"].as_str().unwrap().to_owned())

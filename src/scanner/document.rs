@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::sbom::full_name;
 use crate::scanner::ScanError;
 use crate::scanner::canary::{self, Canary};
 
@@ -89,7 +90,7 @@ fn reference(fields: &Map<String, Value>, position: usize) -> String {
 fn component(fields: &Map<String, Value>) -> Component {
     let (group, name) = (text(fields, "group"), text(fields, "name"));
     Component {
-        name: if group.is_empty() { name.to_owned() } else { format!("{group}/{name}") },
+        name: full_name(group, name, text(fields, "purl")),
         version: text(fields, "version").to_owned(),
         purl: text(fields, "purl").to_owned(),
     }

@@ -16,6 +16,8 @@ mod cli_text;
 mod compile_fail;
 /// The client is killed; the rerun finishes.
 mod crash;
+/// CycloneDX: the same bytes for the same image, and valid.
+mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
 /// Trees and layers of images, good and hostile.

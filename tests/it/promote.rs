@@ -332,6 +332,21 @@ async fn tags_cost_at_most_three_requests_each_and_three_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_phase_is_one_request_where_several_tags_may_be_written_at_once() {
+    let gateway = Gateway::start().await;
+    gateway.registry.faults().on(Switch::MultiTag);
+    let candidate = gateway.release("1.2.3").await;
+    let requests = gateway.registry.log();
+    let puts: Vec<String> = requests.iter().filter(|r| r.method == "PUT").map(|r| r.target.clone()).collect();
+    let tagging = |target: &&String| target.contains("tag=") || target.ends_with("/manifests/latest");
+    let tagging: Vec<&String> = puts.iter().filter(tagging).collect();
+    assert_eq!(tagging.len(), 3, "versions, channels, latest: {tagging:#?}");
+    assert!(tagging[0].contains("tag=1.2.3") && tagging[0].contains("tag=v1.2.3"), "{tagging:#?}");
+    assert!(tagging[1].contains("tag=1.2") && tagging[1].contains("tag=1"), "{tagging:#?}");
+    assert_eq!(gateway.tags().values().filter(|d| candidate.ends_with(d.as_str())).count(), RELEASE_TAGS.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tag_that_shows_its_old_digest_for_a_moment_is_waited_for() {
     let gateway =
         Gateway::with(&[APP], Options { switches: vec![Switch::StaleTagReads(2)], ..Options::default() }).await;

@@ -6,6 +6,7 @@ mod blobs;
 mod lists;
 mod manifests;
 mod oracle;
+mod quirks;
 mod real;
 mod retries;
 

@@ -18,14 +18,20 @@ pub(super) struct TrivyDb {
     #[arg(long, default_value_t = 0)]
     age_hours: i64,
     /// Without any advisory, as an attacker would like it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "advisories")]
     empty: bool,
+    /// With the advisories of this JSON file instead of the demo's
+    #[arg(long)]
+    advisories: Option<PathBuf>,
 }
 
 impl TrivyDb {
     pub(super) fn run(self) -> Result<()> {
-        let advisories = if self.empty { EMPTY } else { ADVISORIES };
-        published(&self.out, advisories, self.age_hours)?;
+        let advisories = match &self.advisories {
+            Some(file) => std::fs::read_to_string(file).with_context(|| file.display().to_string())?,
+            None => if self.empty { EMPTY } else { ADVISORIES }.to_owned(),
+        };
+        published(&self.out, &advisories, self.age_hours)?;
         say(&self.out.display().to_string())
     }
 }

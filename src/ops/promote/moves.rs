@@ -57,6 +57,7 @@ enum Moved {
 }
 
 /// Why the moves stopped.
+#[derive(Clone)]
 enum Trouble {
     Conflict(Reason),
     Unknown(Reason),
@@ -126,16 +127,12 @@ impl Gate<'_> {
                 manifests.push((reference.clone(), manifest.ok_or_else(gone)?));
             }
         }
-        let manifests = &manifests;
-        let each = moves.iter().map(|line| async move {
-            let manifest = manifests.iter().find(|(r, _)| r.repository == line.repository && r.digest == line.to);
-            match manifest {
-                Some((_, manifest)) => (line, self.write(line, manifest).await),
-                None => (line, Ok(Moved::Lost { found: None })),
-            }
+        let groups = manifests.iter().map(|(reference, manifest)| {
+            let here = |line: &&TagMove| line.repository == reference.repository && line.to == reference.digest;
+            self.write_group(moves.iter().filter(here).collect(), manifest)
         });
         let mut trouble = None;
-        for (line, moved) in join_all(each).await {
+        for (line, moved) in join_all(groups).await.into_iter().flatten() {
             match moved {
                 Ok(Moved::Written) => {
                     progress.written.insert((line.repository.clone(), line.tag.clone()), line.to.clone());
@@ -152,23 +149,68 @@ impl Gate<'_> {
         trouble.map_or(Ok(()), Err)
     }
 
-    /// HEAD, PUT, HEAD.
-    async fn write(&self, line: &TagMove, manifest: &RawManifest) -> Result<Moved, Trouble> {
-        let registry = self.ports.registry.as_ref();
-        let now = registry.head(&line.repository, &line.tag).await?;
-        if now.as_ref() == Some(&line.to) {
-            return Ok(Moved::InPlace);
+    /// Tags of one phase that get the same manifest: a look at each, one PUT for all where the registry offers that,
+    /// else one each, and another look at each.
+    async fn write_group<'m>(
+        &self,
+        lines: Vec<&'m TagMove>,
+        manifest: &RawManifest,
+    ) -> Vec<(&'m TagMove, Result<Moved, Trouble>)> {
+        let looks = lines.iter().map(|line| self.before(line));
+        let (mut ended, mut due) = (Vec::new(), Vec::new());
+        for (line, look) in lines.iter().zip(join_all(looks).await) {
+            match look {
+                Ok(Some(moved)) => ended.push((*line, Ok(moved))),
+                Ok(None) => due.push(*line),
+                Err(trouble) => ended.push((*line, Err(trouble))),
+            }
         }
-        if now != line.from {
-            return Ok(Moved::Lost { found: now });
-        }
-        registry.put_manifest(&line.repository, &PutTarget::Tag(line.tag.clone()), manifest).await?;
-        self.confirm(line, &now).await
+        let together = match self.put_together(&due, manifest).await {
+            Ok(together) => together,
+            // Whatever stands now, each tag is looked at again before it is written singly by the next run.
+            Err(trouble) => {
+                ended.extend(due.into_iter().map(|line| (line, Err(trouble.clone()))));
+                return ended;
+            }
+        };
+        let together = &together;
+        let writes = due.into_iter().map(|line| async move {
+            let written = if together.contains(&line.tag) { Ok(()) } else { self.put(line, manifest).await };
+            match written {
+                Ok(()) => (line, self.confirm(line).await),
+                Err(trouble) => (line, Err(trouble)),
+            }
+        });
+        ended.extend(join_all(writes).await);
+        ended
+    }
+
+    /// Is there anything to write? `Some` says how it ended without a write.
+    async fn before(&self, line: &TagMove) -> Result<Option<Moved>, Trouble> {
+        let now = self.ports.registry.head(&line.repository, &line.tag).await?;
+        Ok(match now {
+            now if now.as_ref() == Some(&line.to) => Some(Moved::InPlace),
+            now if now == line.from => None,
+            found => Some(Moved::Lost { found }),
+        })
+    }
+
+    /// Several tags with one request; says which were written.
+    async fn put_together(&self, lines: &[&TagMove], manifest: &RawManifest) -> Result<Vec<Tag>, Trouble> {
+        let [first, _, ..] = lines else { return Ok(Vec::new()) };
+        let tags = PutTarget::Tags(lines.iter().map(|line| line.tag.clone()).collect());
+        Ok(self.ports.registry.put_manifest(&first.repository, &tags, manifest).await?.tags)
+    }
+
+    async fn put(&self, line: &TagMove, manifest: &RawManifest) -> Result<(), Trouble> {
+        let target = PutTarget::Tag(line.tag.clone());
+        self.ports.registry.put_manifest(&line.repository, &target, manifest).await?;
+        Ok(())
     }
 
     /// Looks until the tag shows what was written. The previous digest may be seen for a while, and so may nothing:
     /// distribution answers 404 while it replaces the link of a tag.
-    async fn confirm(&self, line: &TagMove, before: &Option<Digest>) -> Result<Moved, Trouble> {
+    async fn confirm(&self, line: &TagMove) -> Result<Moved, Trouble> {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
@@ -176,7 +218,7 @@ impl Gate<'_> {
             if seen.as_ref() == Some(&line.to) {
                 return Ok(Moved::Written);
             }
-            if seen.is_some() && seen != *before {
+            if seen.is_some() && seen != line.from {
                 return Ok(Moved::Lost { found: seen });
             }
             if started.elapsed() >= STALE_READ_PATIENCE {

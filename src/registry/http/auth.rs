@@ -187,7 +187,7 @@ impl Auth {
             }
             Some(Credential::Identity(_)) | None => None,
         };
-        retrying(call.deadline, || async {
+        retrying(call.deadline, &exchange.budget, || async {
             let mut answer = exchange.transmit(&request, basic.as_ref()).await?;
             if answer.status == StatusCode::OK {
                 let body = exchange.read(&request, &mut answer, MAX_TOKEN_BODY).await.map_err(Failure::by_kind)?;

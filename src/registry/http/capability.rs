@@ -11,6 +11,8 @@ use crate::registry::http::limits::ABSENT_TTL;
 #[derive(Debug, Default)]
 pub(super) struct Capabilities {
     without_referrers: Mutex<HashMap<Repository, Instant>>,
+    /// By `host[:port]`: what a registry's software can do is the same for all its repositories.
+    without_multi_tag: Mutex<HashMap<String, Instant>>,
 }
 
 impl Capabilities {
@@ -23,6 +25,17 @@ impl Capabilities {
     /// The registry said that it lists a referrer: whatever it said before, ask it again.
     pub(super) fn referrers_promised(&self, repository: &Repository) {
         self.without_referrers.lock().unwrap_or_else(PoisonError::into_inner).remove(repository);
+    }
+
+    /// A manifest sent with several tags was stored without them.
+    pub(super) fn multi_tag_absent(&self, registry: &str) {
+        let mut absent = self.without_multi_tag.lock().unwrap_or_else(PoisonError::into_inner);
+        absent.insert(registry.to_owned(), Instant::now());
+    }
+
+    pub(super) fn is_without_multi_tag(&self, registry: &str) -> bool {
+        let absent = self.without_multi_tag.lock().unwrap_or_else(PoisonError::into_inner);
+        absent.get(registry).is_some_and(|since| since.elapsed() < ABSENT_TTL)
     }
 
     pub(super) fn is_without_referrers(&self, repository: &Repository) -> bool {

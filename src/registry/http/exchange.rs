@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use url::Url;
 
@@ -17,9 +16,9 @@ use crate::registry::http::challenge::parse_challenges;
 use crate::registry::http::clients::{Clients, root_cause};
 use crate::registry::http::endpoint::Endpoint;
 use crate::registry::http::error_body::{ErrorBody, classify};
-use crate::registry::http::limiter::{Direction, Limiter};
-use crate::registry::http::limits::{MAX_ERROR_BODY, MIN_UPLOAD_RATE};
-use crate::registry::http::retry::{Failure, Retry, retrying};
+use crate::registry::http::limiter::{Direction, Limiter, NoPlace, Permit};
+use crate::registry::http::limits::{FIRST_PAUSE, MAX_ERROR_BODY, MAX_RETRY_AFTER, MIN_UPLOAD_RATE};
+use crate::registry::http::retry::{Budget, Failure, Retry, retrying};
 use crate::registry::http::retry_after::parse_retry_after;
 use crate::registry::http::token::Scope;
 use crate::registry::http::warning::Warnings;
@@ -58,7 +57,7 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) response: reqwest::Response,
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Permit,
 }
 
 impl Answer {
@@ -82,6 +81,7 @@ impl Answer {
 pub(super) struct Exchange {
     pub(super) clients: Clients,
     pub(super) limiter: Limiter,
+    pub(super) budget: Budget,
     pub(super) auth: Auth,
     pub(super) warnings: Warnings,
     pub(super) request_timeout: Duration,
@@ -92,12 +92,12 @@ impl Exchange {
     /// Sends until there is an answer whose meaning is the caller's: 2xx, 3xx, or a 4xx other than 401, 403, 408, 425
     /// and 429, or 501.
     pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, RegistryError> {
-        retrying(call.deadline, || self.attempt(call)).await
+        retrying(call.deadline, &self.budget, || self.attempt(call)).await
     }
 
     /// As [`Self::send`], with the body of at most `cap` bytes; a body cut short is fetched again.
     pub(super) async fn fetch(&self, call: &Call<'_>, cap: u64) -> Result<(Answer, Bytes), RegistryError> {
-        retrying(call.deadline, || async {
+        retrying(call.deadline, &self.budget, || async {
             let mut answer = self.attempt(call).await?;
             let body = self.read(call, &mut answer, cap).await.map_err(Failure::by_kind)?;
             Ok((answer, body))
@@ -116,8 +116,9 @@ impl Exchange {
         loop {
             let authorization = if ours { self.auth.authorize(self, call).await? } else { Authorization::none() };
             let mut answer = self.transmit(call, authorization.header()).await?;
-            self.warnings.collect(&call.endpoint.registry, &answer.headers);
+            self.warnings.collect(&call.endpoint.registry, &answer.headers, |text| self.auth.scrub(text));
             if !is_failure(answer.status) {
+                self.limiter.good(&call.url, call.direction);
                 return Ok(answer);
             }
             let challenges =
@@ -145,8 +146,15 @@ impl Exchange {
             let message = format!("no answer from {} in time", host_of(&call.url));
             Failure::by_kind(call.error(ErrorKind::Unavailable, message))
         };
-        let permit = self.limiter.enter(&call.url, call.direction);
-        let permit = tokio::time::timeout_at(call.deadline, permit).await.map_err(timed_out)?;
+        let permit = self.limiter.enter(&call.url, call.direction, call.deadline).await.map_err(|no_place| {
+            let (kind, why) = match no_place {
+                NoPlace::Busy => (ErrorKind::Unavailable, "other requests took all the time"),
+                NoPlace::Limited => {
+                    (ErrorKind::RateLimited, "the registry asked for a longer pause than there is time")
+                }
+            };
+            Failure::fatal(call.error(kind, format!("not sent to {}: {why}", host_of(&call.url))))
+        })?;
         let upload_time = Duration::from_secs(call.body.len() as u64 / MIN_UPLOAD_RATE);
         let limit = call.deadline.min(Instant::now() + self.request_timeout + upload_time);
         let mut request = reqwest::Request::new(call.method.clone(), call.url.clone());
@@ -227,7 +235,11 @@ impl Exchange {
         let retry = if matches!(kind, ErrorKind::Unavailable | ErrorKind::RateLimited) {
             let now = jiff::Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
             let asked = answer.header(RETRY_AFTER.as_str()).and_then(|text| parse_retry_after(text, now));
-            Retry::Again { after: asked.or(body.retry_after()) }
+            let after = asked.or(body.retry_after());
+            if kind == ErrorKind::RateLimited {
+                self.limiter.limited(&call.url, call.direction, after.unwrap_or(FIRST_PAUSE).min(MAX_RETRY_AFTER));
+            }
+            Retry::Again { after }
         } else {
             Retry::Never
         };

@@ -8,6 +8,11 @@ pub(super) const MAX_ATTEMPTS: u32 = 5;
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause that we choose ourselves.
 pub(super) const MAX_PAUSE: Duration = Duration::from_secs(10);
+/// Good answers in a row after which one more request may be under way again at a host that limited us.
+pub(super) const GOOD_ANSWERS_PER_PLACE: u32 = 20;
+/// Repetitions of requests in one run, all registries together: an outage ends in minutes however many requests it
+/// meets, and a rate limit does not become a storm.
+pub(super) const RETRY_BUDGET: u32 = 200;
 /// A registry that asks for more patience than this (`Retry-After`) is reported instead of waited for.
 pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// TCP and TLS handshake.

@@ -83,12 +83,13 @@ pub(super) async fn put(
     call.method = Method::PUT;
     call.body = Bytes::copy_from_slice(manifest.bytes());
     let call = call.header(CONTENT_TYPE, content_type);
-    let answer = retrying(call.deadline, || send_manifest(exchange, &call)).await?;
+    let answer = retrying(call.deadline, &exchange.budget, || send_manifest(exchange, &call)).await?;
     if let Some(stored) = content_digest(&call, &answer)?.filter(|stored| !stored.matches(manifest.bytes())) {
         let message = format!("sent {}, the registry says it stored {stored}", manifest.digest());
         return Err(call.error(ErrorKind::Contradiction, message));
     }
-    Ok(PutOutcome { subject_handled: answer.headers.contains_key("oci-subject") })
+    let tags = answer.headers.get_all("oci-tag").iter().filter_map(|value| value.to_str().ok()?.trim().parse().ok());
+    Ok(PutOutcome { subject_handled: answer.headers.contains_key("oci-subject"), tags: tags.collect() })
 }
 
 /// One PUT. "Blob unknown" may pass: docker-registry's file storage says so while another client uploads the same blob

@@ -49,6 +49,7 @@ pub mod fuzzing {
 
 pub use credentials::{CredentialOptions, ExplicitToken};
 pub use options::{HttpOptions, HttpSetupError};
+pub use warning::Warnings;
 
 use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, TagReference};
 use crate::registry::http::auth::Auth;
@@ -59,10 +60,10 @@ use crate::registry::http::exchange::{Call, Exchange};
 use crate::registry::http::limiter::{Direction, Limiter};
 use crate::registry::http::limits::{MIN_UPLOAD_RATE, TAGS_PER_PAGE, UPLOAD_UNASKED_BYTES};
 use crate::registry::http::manifest_io::Head;
+use crate::registry::http::retry::Budget;
 use crate::registry::http::token::Scope;
 use crate::registry::http::upload::Uploads;
-use crate::registry::http::warning::Warnings;
-use crate::registry::{BlobStream, PutOutcome, PutTarget, ReferrersAnswer, Registry, RegistryError};
+use crate::registry::{BlobStream, ErrorKind, PutOutcome, PutTarget, ReferrersAnswer, Registry, RegistryError};
 
 /// A client for any number of registries. Caches (credentials, tokens, capabilities, uploads) live as long as it does; a new one
 /// starts empty.
@@ -86,8 +87,9 @@ impl HttpRegistry {
         let exchange = Exchange {
             clients: Clients::new(&options)?,
             limiter: Limiter::new(options.reads_per_host, options.writes_per_host),
+            budget: Budget::new(options.retries),
             auth: Auth::new(options.credentials, options.realms),
-            warnings: Warnings::default(),
+            warnings: options.warnings,
             request_timeout: options.request_timeout,
             stop: options.stop,
         };
@@ -95,10 +97,22 @@ impl HttpRegistry {
         Ok(Self { exchange, capabilities: Capabilities::default(), uploads: Uploads::default(), plain_http, deadline })
     }
 
-    /// What registries wanted people to know (`Warning` headers), each text once, in order of arrival.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        self.exchange.warnings.texts()
+    /// What came of a PUT with several tags. A registry that ignores or refuses the query wrote none of them.
+    fn multi_tag(
+        &self,
+        repository: &Repository,
+        wanted: &[Tag],
+        outcome: Result<PutOutcome, RegistryError>,
+    ) -> Result<PutOutcome, RegistryError> {
+        let mut outcome = match outcome {
+            Err(error) if error.kind == ErrorKind::Refused => PutOutcome::default(),
+            outcome => outcome?,
+        };
+        outcome.tags.retain(|tag| wanted.contains(tag));
+        if outcome.tags.is_empty() {
+            self.capabilities.multi_tag_absent(repository.registry());
+        }
+        Ok(outcome)
     }
 
     /// Where, as whom and until when: what the calls of one method have in common.
@@ -189,10 +203,22 @@ impl Registry for HttpRegistry {
                 (format!("{repository}@{}", manifest.digest()), format!("manifests/{}", manifest.digest()))
             }
             PutTarget::Tag(tag) => (format!("{repository}:{tag}"), format!("manifests/{tag}")),
+            PutTarget::Tags(_) if self.capabilities.is_without_multi_tag(repository.registry()) => {
+                return Ok(PutOutcome::default());
+            }
+            // The characters of a tag need no escaping.
+            PutTarget::Tags(tags) => {
+                let query = tags.iter().map(|tag| format!("tag={tag}")).collect::<Vec<_>>().join("&");
+                (format!("{repository}@{}", manifest.digest()), format!("manifests/{}?{query}", manifest.digest()))
+            }
         };
         let visit = self.visit(repository, Direction::Write, "PUT manifest")?.about(subject);
         let visit = visit.sending(manifest.bytes().len());
-        let outcome = manifest_io::put(&self.exchange, visit.call(&tail), manifest).await?;
+        let outcome = manifest_io::put(&self.exchange, visit.call(&tail), manifest).await;
+        let outcome = match (target, outcome) {
+            (PutTarget::Tags(wanted), outcome) => self.multi_tag(repository, wanted, outcome)?,
+            (_, outcome) => outcome?,
+        };
         if outcome.subject_handled {
             self.capabilities.referrers_promised(repository);
         }

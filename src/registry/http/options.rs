@@ -7,6 +7,8 @@ use url::Url;
 
 use crate::registry::StopSignal;
 use crate::registry::http::credentials::CredentialOptions;
+use crate::registry::http::limits::RETRY_BUDGET;
+use crate::registry::http::warning::Warnings;
 
 /// Nothing here is read from the environment, except that `reqwest` honours `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 #[derive(Debug, Clone)]
@@ -26,9 +28,13 @@ pub struct HttpOptions {
     pub user_agent: String,
     /// Once requested, no further request is begun; each ends as unavailable.
     pub stop: StopSignal,
+    /// Where `Warning` headers are kept; each text is logged once for all clients that share it.
+    pub warnings: Warnings,
     /// Requests under way at once per registry. GHCR answered 429 to twelve parallel index writes.
     pub reads_per_host: usize,
     pub writes_per_host: usize,
+    /// Repetitions of failed requests in the life of the client, all registries together.
+    pub retries: u32,
 }
 
 impl Default for HttpOptions {
@@ -42,8 +48,10 @@ impl Default for HttpOptions {
             deadline: Duration::from_secs(60),
             user_agent: concat!("countersign/", env!("CARGO_PKG_VERSION")).to_owned(),
             stop: StopSignal::default(),
+            warnings: Warnings::default(),
             reads_per_host: 8,
             writes_per_host: 4,
+            retries: RETRY_BUDGET,
         }
     }
 }

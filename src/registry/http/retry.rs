@@ -3,6 +3,7 @@
 //! Owns the loop and its pauses; each [`Failure`] says whether it may be repeated. All that goes through here is safe to
 //! replay: reads, manifest writes (same bytes, same digest), and upload sessions, which begin again as a whole.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -46,8 +47,27 @@ impl From<RegistryError> for Failure {
     }
 }
 
-/// Calls `attempt` until it succeeds, fails for good, or the next pause would pass `deadline`.
-pub(super) async fn retrying<T, A>(deadline: Instant, attempt: impl Fn() -> A) -> Result<T, RegistryError>
+/// How many repetitions one client may still make.
+#[derive(Debug)]
+pub(super) struct Budget(AtomicU32);
+
+impl Budget {
+    pub(super) fn new(repetitions: u32) -> Self {
+        Self(AtomicU32::new(repetitions))
+    }
+
+    /// Takes one, if one is left.
+    fn spend(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+/// Calls `attempt` until it succeeds, fails for good, the next pause would pass `deadline`, or `budget` is used up.
+pub(super) async fn retrying<T, A>(
+    deadline: Instant,
+    budget: &Budget,
+    attempt: impl Fn() -> A,
+) -> Result<T, RegistryError>
 where
     A: Future<Output = Result<T, Failure>>,
 {
@@ -61,7 +81,8 @@ where
         let Retry::Again { after } = failure.retry else { return Err(failure.error) };
         let asked = after.unwrap_or(Duration::ZERO);
         let pause = backoff.pause().max(asked);
-        if attempts >= MAX_ATTEMPTS || asked > MAX_RETRY_AFTER || Instant::now() + pause >= deadline {
+        let hopeless = attempts >= MAX_ATTEMPTS || asked > MAX_RETRY_AFTER || Instant::now() + pause >= deadline;
+        if hopeless || !budget.spend() {
             return Err(given_up(failure.error, attempts, asked));
         }
         tracing::debug!(error = %failure.error, attempts, ?pause, "registry request is tried again");
@@ -87,6 +108,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::registry::http::limits::RETRY_BUDGET;
 
     fn failure(retry: Retry) -> Failure {
         Failure { error: RegistryError::new(ErrorKind::RateLimited, "GET", "x", "429"), retry }
@@ -94,7 +116,8 @@ mod tests {
 
     async fn run(retry: Retry, fails: u32, deadline: Duration) -> (bool, u32) {
         let calls = Cell::new(0);
-        let answer = retrying(Instant::now() + deadline, || async {
+        let budget = Budget::new(RETRY_BUDGET);
+        let answer = retrying(Instant::now() + deadline, &budget, || async {
             calls.set(calls.get() + 1);
             if calls.get() <= fails { Err(failure(retry)) } else { Ok(()) }
         });
@@ -107,6 +130,19 @@ mod tests {
         assert_eq!(run(again, 2, minute).await, (true, 3));
         assert_eq!(run(again, 99, minute).await, (false, MAX_ATTEMPTS));
         assert_eq!(run(Retry::Never, 2, minute).await, (false, 1));
+    }
+
+    #[tokio::test]
+    async fn repetitions_end_when_the_budget_of_the_run_is_used_up() {
+        let (budget, calls) = (Budget::new(1), Cell::new(0));
+        for (expected, why) in [(2, "the first request may be repeated once"), (3, "the next not at all")] {
+            let answer = retrying(Instant::now() + Duration::from_secs(60), &budget, || async {
+                calls.set(calls.get() + 1);
+                Err::<(), _>(failure(Retry::Again { after: None }))
+            });
+            assert!(answer.await.is_err());
+            assert_eq!(calls.get(), expected, "{why}");
+        }
     }
 
     #[tokio::test]

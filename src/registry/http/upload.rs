@@ -69,7 +69,7 @@ pub(super) async fn upload(
     bytes: Bytes,
 ) -> Result<(), RegistryError> {
     call.method = Method::POST;
-    retrying(call.deadline, || session(exchange, &call, digest, bytes.clone())).await
+    retrying(call.deadline, &exchange.budget, || session(exchange, &call, digest, bytes.clone())).await
 }
 
 async fn session(exchange: &Exchange, open: &Call<'_>, digest: &Digest, bytes: Bytes) -> Result<(), Failure> {

@@ -2,11 +2,12 @@
 
 use countersign::oci::manifest::MAX_MANIFEST_BYTES;
 use countersign::oci::{RawManifest, media_type};
+use countersign::registry::http::HttpRegistry;
 use countersign::registry::{ErrorKind, PutTarget, Registry};
 use countersign_sandbox::registry::{Fault, Place, Switch, When};
 use futures_util::future::join_all;
 
-use super::{by_digest, by_tag, client, count, open, requests, seed, small_index, tag};
+use super::{by_digest, by_tag, client, count, open, options, requests, seed, small_index, tag};
 
 #[tokio::test]
 async fn a_manifest_goes_in_and_comes_out_byte_for_byte() {
@@ -160,9 +161,10 @@ async fn redirects_of_manifests_are_not_followed() {
 async fn warnings_are_kept_once_for_the_person() {
     let (registry, repository) = open().await;
     registry.faults().on(Switch::Warning("this repository moves".to_owned()));
-    let client = client();
+    let options = options();
     for _ in 0..3 {
+        let client = HttpRegistry::new(options.clone()).unwrap();
         client.head(&repository, &tag("1.0")).await.unwrap();
     }
-    assert_eq!(client.warnings(), [format!("{}: this repository moves", registry.address())]);
+    assert_eq!(options.warnings.texts(), [format!("{}: this repository moves", registry.address())]);
 }

@@ -114,3 +114,41 @@ async fn a_blob_that_is_unknown_for_a_moment_does_not_fail_the_manifest() {
     client().put_manifest(&repository, &PutTarget::Digest, &small_index("a")).await.unwrap();
     assert_eq!(registry.log().len(), 3);
 }
+
+#[tokio::test]
+async fn a_rate_limit_holds_back_every_request_to_that_registry() {
+    let (registry, repository) = open().await;
+    seed(&registry, "1.0", &small_index("a"));
+    registry.faults().add(When::any().first(1), Place::Before, Fault::RateLimited(RetryAfter::Seconds(1)));
+    let client = client();
+    let _ = client.head(&repository, &tag("1.0")).await.unwrap();
+    let first = registry.log().len();
+    assert_eq!(first, 2, "the limited one and its repetition");
+
+    registry.clear_log();
+    registry.faults().clear();
+    registry.faults().add(When::any().first(1), Place::Before, Fault::RateLimited(RetryAfter::Seconds(1)));
+    let started = Instant::now();
+    let name = tag("1.0");
+    let limited = client.head(&repository, &name);
+    let other = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        client.head(&repository, &tag("1.0")).await.unwrap();
+        started.elapsed()
+    };
+    let (limited, other) = tokio::join!(limited, other);
+    limited.unwrap();
+    assert!(other >= Duration::from_millis(900), "the second request did not wait: {other:?}");
+    assert_eq!(registry.log().len(), 3);
+}
+
+#[tokio::test]
+async fn a_run_repeats_no_more_than_its_budget() {
+    let (registry, repository) = open().await;
+    registry.faults().add(When::any(), Place::Before, Fault::Status(503));
+    let client = HttpRegistry::new(HttpOptions { retries: 3, ..options() }).unwrap();
+    for _ in 0..3 {
+        client.head(&repository, &tag("1.0")).await.unwrap_err();
+    }
+    assert_eq!(registry.log().len(), 3 + 3, "three requests and three repetitions");
+}
