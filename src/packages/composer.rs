@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use crate::packages::name::{contact, is_plain, one_line};
+use crate::packages::json::{Field, List};
+use crate::packages::name::{contact, few, is_plain, one_line};
 use crate::packages::{Ecosystem, Package, Parsed};
 
 #[derive(Deserialize)]
 struct Installed<'a> {
     #[serde(borrow, default)]
-    packages: Option<Vec<&'a RawValue>>,
+    packages: Option<List<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -23,11 +23,11 @@ struct Entry {
     name: String,
     version: String,
     #[serde(default)]
-    license: Value,
+    license: Field,
     #[serde(default)]
-    authors: Value,
+    authors: Field,
     #[serde(default)]
-    dist: Value,
+    dist: Field,
 }
 
 /// Every package listed in the file at `path`. Outside a folder `vendor/composer` a file of this name may be something
@@ -43,14 +43,17 @@ pub fn parse(path: &str, bytes: &[u8]) -> Parsed {
     let mut parsed = Parsed::default();
     // Composer installs a package once; of a repeated name the first counts.
     let mut seen = BTreeSet::new();
-    for (index, entry) in entries.into_iter().enumerate() {
+    if entries.more > 0 {
+        parsed.limit(format!("{} more packages than are read", entries.more));
+    }
+    for (index, entry) in entries.entries.into_iter().enumerate() {
         match package(path, entry.get()) {
             Ok(package) => {
                 if seen.insert(package.name.clone()) {
-                    parsed.packages.push(package);
+                    parsed.add(package);
                 }
             }
-            Err(why) => parsed.unreadable.push(format!("package {index}: {why}")),
+            Err(why) => parsed.complain(format!("package {index}: {why}")),
         }
     }
     parsed
@@ -60,7 +63,7 @@ fn is_composers(path: &str) -> bool {
     path.ends_with("/composer/installed.json")
 }
 
-fn entries(bytes: &[u8]) -> Result<Option<Vec<&RawValue>>, serde_json::Error> {
+fn entries(bytes: &[u8]) -> Result<Option<List<'_>>, serde_json::Error> {
     if bytes.trim_ascii_start().starts_with(b"[") {
         return serde_json::from_slice(bytes).map(Some);
     }
@@ -89,7 +92,7 @@ fn licences(value: &Value) -> Vec<String> {
         Value::Array(list) => list.as_slice(),
         one => std::slice::from_ref(one),
     };
-    list.iter().filter_map(Value::as_str).filter_map(one_line).collect()
+    few(list.iter().filter_map(Value::as_str).filter_map(one_line))
 }
 
 fn supplier(authors: &Value) -> Option<String> {

@@ -3,10 +3,12 @@
 //! Scanners match no advisories with conda packages; what conda installs for Python shows as a Python package as well.
 
 use packageurl::PackageUrl;
-use serde_json::{Map, Value};
 
+use crate::packages::json::Fields;
 use crate::packages::name::{is_plain, one_line};
 use crate::packages::{Ecosystem, Package, Parsed};
+
+const WANTED: [&str; 9] = ["name", "version", "build", "channel", "subdir", "fn", "license", "md5", "sha256"];
 
 /// The one package of the record at `path`.
 #[must_use]
@@ -18,9 +20,8 @@ pub fn parse(path: &str, bytes: &[u8]) -> Parsed {
 }
 
 fn read(path: &str, bytes: &[u8]) -> Result<Package, String> {
-    let json: Map<String, Value> =
-        serde_json::from_slice(bytes).map_err(|e| format!("not a record of a conda package: {e}"))?;
-    let text = |field: &str| json.get(field).and_then(Value::as_str).filter(|text| is_plain(text));
+    let json = Fields::read(bytes, &WANTED).map_err(|e| format!("not a record of a conda package: {e}"))?;
+    let text = |field: &str| json.text(field).filter(|text| is_plain(text));
     let (Some(name), Some(version)) = (text("name"), text("version")) else {
         return Err("name or version is missing or not readable".to_owned());
     };

@@ -10,8 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
+use crate::packages::json::Field;
 use crate::packages::name::is_plain;
 use crate::packages::{Ecosystem, Package, Parsed};
 
@@ -19,20 +20,22 @@ use crate::packages::{Ecosystem, Package, Parsed};
 const RUNTIME_PACK: &str = "runtimepack.";
 
 #[derive(Deserialize)]
-struct Deps {
-    libraries: BTreeMap<String, Library>,
+struct Deps<'a> {
+    #[serde(borrow)]
+    libraries: BTreeMap<String, Library<'a>>,
     #[serde(default, rename = "runtimeTarget")]
-    runtime_target: Value,
+    runtime_target: Field,
     #[serde(default)]
     targets: BTreeMap<String, BTreeMap<String, Target>>,
 }
 
+/// Both are texts; they stay unread until the library counts.
 #[derive(Deserialize)]
-struct Library {
-    #[serde(default, rename = "type")]
-    kind: Value,
-    #[serde(default)]
-    sha512: Value,
+struct Library<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sha512: Option<&'a RawValue>,
 }
 
 /// The sections that bring files at run time; an empty one counts, `null` does not.
@@ -52,7 +55,7 @@ pub fn parse(path: &str, bytes: &[u8]) -> Parsed {
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Parsed::failed("not a deps.json: no object");
     }
-    let deps: Deps = match serde_json::from_slice(bytes) {
+    let deps: Deps<'_> = match serde_json::from_slice(bytes) {
         Ok(deps) => deps,
         Err(why) => return Parsed::failed(format!("not a deps.json: {why}")),
     };
@@ -66,21 +69,26 @@ pub fn parse(path: &str, bytes: &[u8]) -> Parsed {
         .collect();
     let mut parsed = Parsed::default();
     for (id, library) in &deps.libraries {
-        let kind = library.kind.as_str().unwrap_or_default();
+        let kind = text(library.kind).unwrap_or_default();
         let carried = ["package", "project", "runtimepack"].iter().any(|known| kind.eq_ignore_ascii_case(known));
         let id = stripped(id);
         if !carried || compile_only.contains(id) {
             continue;
         }
         match id.split_once('/') {
-            Some((name, version)) if is_plain(name) && is_plain(version) => parsed.packages.push(Package {
-                hashes: checksum(&library.sha512),
+            Some((name, version)) if is_plain(name) && is_plain(version) => parsed.add(Package {
+                hashes: checksum(library.sha512),
                 ..Package::new(Ecosystem::Nuget, name, version, path)
             }),
-            _ => parsed.unreadable.push(format!("library {id:?} is not of the form NAME/VERSION")),
+            _ => parsed.complain(format!("library {id:?} is not of the form NAME/VERSION")),
         }
     }
     parsed
+}
+
+/// A JSON text; `None` for anything else.
+fn text(raw: Option<&RawValue>) -> Option<String> {
+    serde_json::from_str(raw?.get()).ok()
 }
 
 fn stripped(id: &str) -> &str {
@@ -88,8 +96,9 @@ fn stripped(id: &str) -> &str {
 }
 
 /// `sha512-` and base64, of the package that was unpacked.
-fn checksum(sha512: &Value) -> Vec<(String, String)> {
-    let encoded = sha512.as_str().and_then(|text| text.strip_prefix("sha512-")).unwrap_or_default();
+fn checksum(sha512: Option<&RawValue>) -> Vec<(String, String)> {
+    let text = text(sha512).unwrap_or_default();
+    let encoded = text.strip_prefix("sha512-").unwrap_or_default();
     match STANDARD.decode(encoded) {
         Ok(sum) if sum.len() == 64 => vec![("SHA-512".to_owned(), hex::encode(sum))],
         _ => Vec::new(),

@@ -138,3 +138,15 @@ fn a_document_of_no_known_form_is_unreadable_as_a_whole() {
         assert!(parse("x.spdx", bad).failed.is_some(), "{:?}", String::from_utf8_lossy(bad));
     }
 }
+
+#[test]
+fn a_document_of_more_packages_than_we_hold_says_so() {
+    let component = r#"{"type":"library","name":"a","purl":"pkg:npm/a@1"},"#;
+    let many = component.repeat(crate::packages::parsed::MAX_PACKAGES + 1);
+    let json = format!(r#"{{"bomFormat":"CycloneDX","components":[{}]}}"#, many.trim_end_matches(','));
+    let found = parse("x.cdx", json.as_bytes());
+    assert_eq!((found.packages.len(), found.limits.len()), (crate::packages::parsed::MAX_PACKAGES, 1));
+    let bad = format!(r#"{{"bomFormat":"CycloneDX","components":[{}0]}}"#, "0,".repeat(5_000));
+    let found = parse("x.cdx", bad.as_bytes());
+    assert_eq!((found.unreadable.len(), found.limits.len()), (crate::packages::parsed::MAX_UNREADABLE, 1));
+}

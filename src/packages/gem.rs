@@ -3,7 +3,7 @@
 //! A gemspec is a Ruby program. `RubyGems` writes the installed ones with one literal a line; only those are read. A
 //! value that would have to be computed is an anomaly, never a guess.
 
-use crate::packages::name::{contact, is_plain, one_line};
+use crate::packages::name::{contact, few, is_plain, one_line};
 use crate::packages::{Ecosystem, Package, Parsed};
 
 /// The one gem that the specification at `path` describes.
@@ -58,7 +58,7 @@ impl Spec {
             Some([one]) => Ok(one.clone()),
             _ => Err("is not a literal text".to_owned()),
         };
-        let readable = || literals(value).unwrap_or_default().iter().filter_map(|text| one_line(text)).collect();
+        let readable = || few(literals(value).unwrap_or_default().iter().filter_map(|text| one_line(text)));
         match attribute {
             b"name" => self.name = Some(one()),
             b"version" => self.version = Some(one()),

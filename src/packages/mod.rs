@@ -20,6 +20,7 @@ pub mod executable;
 pub mod extract;
 pub mod gem;
 pub mod inventory;
+mod json;
 mod name;
 pub mod npm;
 pub mod os_release;

@@ -18,6 +18,15 @@ pub(super) fn one_line(text: &str) -> Option<String> {
     (!line.is_empty() && line.len() <= MAX_BYTES).then_some(line)
 }
 
+/// Most licences or authors of one package that are kept; the longest real lists have about twenty.
+const MAX_TEXTS: usize = 64;
+
+/// The first of many.
+#[must_use]
+pub(super) fn few(texts: impl Iterator<Item = String>) -> Vec<String> {
+    texts.take(MAX_TEXTS).collect()
+}
+
 /// `Name <address>` of what is known of the two.
 #[must_use]
 pub(super) fn contact(name: Option<&str>, address: Option<&str>) -> Option<String> {

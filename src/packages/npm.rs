@@ -9,14 +9,16 @@ use std::sync::LazyLock;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use regex::Regex;
-use serde::Deserialize;
-use serde_json::{Deserializer, Map, Value};
+use serde_json::Value;
 
-use crate::packages::name::{contact, is_plain, one_line};
+use crate::packages::json::Fields;
+use crate::packages::name::{contact, few, is_plain, one_line};
 use crate::packages::{Ecosystem, Package, Parsed};
 
 /// Names that Trivy accepts; the registry accepts fewer.
 static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^(@[A-Za-z0-9\-._]+/)?[A-Za-z0-9\-._]+$").ok());
+
+const WANTED: [&str; 7] = ["name", "version", "license", "licenses", "author", "_shasum", "_integrity"];
 
 /// The package of the file at `path`; nothing for a file that names none (`{"type": "module"}`).
 #[must_use]
@@ -44,10 +46,8 @@ fn is_root(path: &str) -> bool {
 fn read(path: &str, bytes: &[u8]) -> Result<Option<Package>, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // Of a repeated field the last counts, and what follows the object does not: as in Trivy and in Node.
-    let json = Map::<String, Value>::deserialize(&mut Deserializer::from_slice(bytes))
-        .map_err(|e| format!("not a package.json: {e}"))?;
-    let field = |name: &str| json.get(name).filter(|value| !value.is_null());
-    let (name, version) = match (field("name"), field("version")) {
+    let json = Fields::read(bytes, &WANTED).map_err(|e| format!("not a package.json: {e}"))?;
+    let (name, version) = match (json.get("name"), json.get("version")) {
         (None, None) => return Ok(None),
         (Some(Value::String(name)), Some(Value::String(version))) => (name, version),
         _ => return Err("name or version is missing or not a text".to_owned()),
@@ -65,7 +65,7 @@ fn read(path: &str, bytes: &[u8]) -> Result<Option<Package>, String> {
 }
 
 /// `"MIT"`, `{"type": "MIT"}`, or the old list of such.
-fn licences(json: &Map<String, Value>) -> Vec<String> {
+fn licences(json: &Fields) -> Vec<String> {
     let one = |value: &Value| match value {
         Value::Object(object) => object.get("type").and_then(Value::as_str).and_then(one_line),
         text => text.as_str().and_then(one_line),
@@ -74,11 +74,11 @@ fn licences(json: &Map<String, Value>) -> Vec<String> {
     for list in ["license", "licenses"] {
         found.extend(json.get(list).and_then(Value::as_array).into_iter().flatten().filter_map(one));
     }
-    found
+    few(found.into_iter())
 }
 
 /// `"Name <address> (page)"` or an object of the three.
-fn supplier(json: &Map<String, Value>) -> Option<String> {
+fn supplier(json: &Fields) -> Option<String> {
     match json.get("author")? {
         Value::String(text) => one_line(text.split_once('(').map_or(text, |(before, _)| before)),
         author => contact(author.get("name").and_then(Value::as_str), author.get("email").and_then(Value::as_str)),
@@ -86,8 +86,8 @@ fn supplier(json: &Map<String, Value>) -> Option<String> {
 }
 
 /// What npm up to version 6 wrote down about the archive.
-fn hashes(json: &Map<String, Value>) -> Vec<(String, String)> {
-    let text = |name: &str| json.get(name).and_then(Value::as_str).unwrap_or_default();
+fn hashes(json: &Fields) -> Vec<(String, String)> {
+    let text = |name: &str| json.text(name).unwrap_or_default();
     let mut found = Vec::new();
     let sha1 = text("_shasum");
     if sha1.len() == 40 && sha1.bytes().all(|b| b.is_ascii_hexdigit()) {

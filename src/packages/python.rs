@@ -4,7 +4,7 @@
 //! The headers are read with the same patience as Trivy's reader (Go's `net/textproto`), so that both see the same name:
 //! the first header of a name counts, names ignore case, and the first line that is no header ends them.
 
-use crate::packages::name::{contact, is_plain, one_line};
+use crate::packages::name::{contact, few, is_plain, one_line};
 use crate::packages::{Ecosystem, Package, Parsed};
 
 /// A grouping of the classifier list, no licence.
@@ -41,7 +41,7 @@ fn licences(headers: &Headers) -> Vec<String> {
         let name = value.strip_prefix("License :: ")?.rsplit(" :: ").next()?.trim();
         one_line(name).filter(|name| name != NO_LICENCE)
     });
-    let mut found: Vec<String> = classifiers.collect();
+    let mut found = few(classifiers);
     if found.is_empty() {
         found.extend(headers.text("license").filter(|text| text.len() <= MAX_LICENCE_BYTES && text != "UNKNOWN"));
     }
@@ -53,6 +53,19 @@ fn supplier(headers: &Headers) -> Option<String> {
     let of = |role: &str| contact(known(role).as_deref(), known(&format!("{role}-email")).as_deref());
     of("author").or_else(|| of("maintainer"))
 }
+
+/// The headers that are kept.
+const WANTED: [&str; 9] = [
+    "name",
+    "version",
+    "license-expression",
+    "license",
+    "classifier",
+    "author",
+    "author-email",
+    "maintainer",
+    "maintainer-email",
+];
 
 /// Headers up to the first blank line, continuation lines folded in.
 struct Headers {
@@ -78,7 +91,8 @@ impl Headers {
                 whole.extend_from_slice(more.trim_ascii());
             }
             match header(&whole).filter(|_| starts) {
-                Some(header) => headers.list.push(header),
+                Some(header) if WANTED.contains(&header.0.as_str()) => headers.list.push(header),
+                Some(_) => {}
                 None => {
                     headers.broken = Some(index + 1);
                     break;

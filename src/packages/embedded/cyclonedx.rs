@@ -4,18 +4,19 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::packages::embedded::Components;
+use crate::packages::embedded::Sink;
 use crate::packages::embedded::component::{Stated, algorithm};
-use crate::packages::name::{contact, one_line};
+use crate::packages::json::{Field, List};
+use crate::packages::name::{contact, few, one_line};
 
 #[derive(Deserialize)]
 struct Bom<'a> {
     #[serde(default, rename = "bomFormat")]
-    format: Value,
+    format: Field,
     #[serde(borrow, default)]
     metadata: Option<Metadata<'a>>,
     #[serde(borrow, default)]
-    components: Option<Vec<&'a RawValue>>,
+    components: List<'a>,
 }
 
 #[derive(Deserialize)]
@@ -33,22 +34,24 @@ struct Component {
     group: String,
     name: String,
     purl: String,
-    supplier: Value,
-    licenses: Value,
-    hashes: Value,
-    properties: Value,
+    supplier: Field,
+    licenses: Field,
+    hashes: Field,
+    properties: Field,
 }
 
-/// `None` for a document of another form.
-pub(super) fn read(bytes: &[u8]) -> Result<Option<Vec<Result<Stated, String>>>, String> {
+/// `false` for a document of another form.
+pub(super) fn read(bytes: &[u8], sink: &mut Sink<'_>) -> Result<bool, String> {
     let bom: Bom<'_> = serde_json::from_slice(bytes).map_err(|e| format!("not readable: {e}"))?;
-    if bom.format != "CycloneDX" {
-        return Ok(None);
+    if *bom.format != "CycloneDX" {
+        return Ok(false);
     }
     let about = bom.metadata.and_then(|metadata| metadata.component);
-    let all = bom.components.unwrap_or_default().into_iter().chain(about);
-    let components: Components = Ok(all.map(|raw| component(raw.get())).collect());
-    components.map(Some)
+    sink.left_out(bom.components.more, "components");
+    for raw in bom.components.entries.into_iter().chain(about) {
+        sink.take(component(raw.get()));
+    }
+    Ok(true)
 }
 
 fn component(json: &str) -> Result<Stated, String> {
@@ -58,18 +61,18 @@ fn component(json: &str) -> Result<Stated, String> {
     let known = ["container", "application", "library", "framework", "operating-system", "platform", "file"];
     let purl = if known.contains(&kind.as_str()) { purl } else { String::new() };
     let mut stated = Stated { group, name, purl, ..Stated::default() };
-    for entry in list(&licenses) {
+    stated.licences = few(licenses.list().iter().filter_map(|entry| {
         let licence = entry.get("license").unwrap_or(&Value::Null);
         let text = [licence.get("name"), licence.get("id"), entry.get("expression")];
-        stated.licences.extend(text.into_iter().flatten().find_map(Value::as_str).and_then(one_line));
-    }
-    for hash in list(&hashes) {
+        text.into_iter().flatten().find_map(Value::as_str).and_then(one_line)
+    }));
+    for hash in hashes.list() {
         let text = |field: &str| hash.get(field).and_then(Value::as_str);
         if let (Some(alg), Some(content)) = (text("alg").and_then(algorithm), text("content")) {
             stated.hashes.push((alg.to_owned(), content.to_owned()));
         }
     }
-    for property in list(&properties) {
+    for property in properties.list() {
         let text = |field: &str| property.get(field).and_then(Value::as_str);
         if let (Some(name), Some(value)) = (text("name"), text("value")) {
             stated.property(name, value);
@@ -77,8 +80,4 @@ fn component(json: &str) -> Result<Stated, String> {
     }
     stated.supplier = contact(supplier.get("name").and_then(Value::as_str), None);
     Ok(stated)
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }

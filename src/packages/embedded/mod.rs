@@ -20,37 +20,45 @@ const BITNAMI: &str = "opt/bitnami/";
 #[must_use]
 pub fn parse(path: &str, bytes: &[u8]) -> Parsed {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut sink = Sink { path, parsed: Parsed::default() };
     let read = match bytes.trim_ascii_start() {
-        json if json.starts_with(b"{") => json_form(bytes),
-        text if text.starts_with(b"SPDX") => tag_value::read(text),
+        json if json.starts_with(b"{") => json_form(bytes, &mut sink),
+        text if text.starts_with(b"SPDX") => tag_value::read(text, &mut sink),
         text if text.starts_with(b"<") => Err("SBOMs in XML are not read".to_owned()),
-        _ => Err("neither SPDX nor CycloneDX".to_owned()),
+        _ => Err(UNKNOWN.to_owned()),
     };
-    let stated = match read {
-        Ok(stated) => stated,
-        Err(why) => return Parsed::failed(format!("embedded SBOM: {why}")),
-    };
-    let mut parsed = Parsed::default();
-    for component in stated {
-        match component.and_then(|component| component.package(path)) {
-            Ok(package) => parsed.packages.extend(package),
-            Err(why) => parsed.unreadable.push(why),
-        }
-    }
-    parsed
+    let failed = read.err().map(|why| format!("embedded SBOM: {why}"));
+    Parsed { failed, ..sink.parsed }
 }
 
-/// Components, each of them readable or not; `Err` where the whole document is not.
-type Components = Result<Vec<Result<Stated, String>>, String>;
+const UNKNOWN: &str = "neither SPDX nor CycloneDX";
 
-fn json_form(bytes: &[u8]) -> Components {
+fn json_form(bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), String> {
     // Both readers pass over what they do not know, so the mark of the form decides.
-    match cyclonedx::read(bytes) {
-        Ok(Some(components)) => return Ok(components),
-        Ok(None) => {}
-        Err(why) => return Err(why),
+    if cyclonedx::read(bytes, sink)? || spdx::read(bytes, sink)? { Ok(()) } else { Err(UNKNOWN.to_owned()) }
+}
+
+/// Takes the components one by one: a document may name more than we could hold.
+struct Sink<'a> {
+    path: &'a str,
+    parsed: Parsed,
+}
+
+impl Sink<'_> {
+    fn take(&mut self, component: Result<Stated, String>) {
+        match component.and_then(|component| component.package(self.path)) {
+            Ok(Some(package)) => self.parsed.add(package),
+            Ok(None) => {}
+            Err(why) => self.parsed.complain(why),
+        }
     }
-    spdx::read(bytes)?.ok_or_else(|| "neither SPDX nor CycloneDX".to_owned())
+
+    /// `more` elements of a list were left out.
+    fn left_out(&mut self, more: usize, what: &str) {
+        if more > 0 {
+            self.parsed.limit(format!("{more} more {what} than are read"));
+        }
+    }
 }
 
 /// The folder of Bitnami's document.

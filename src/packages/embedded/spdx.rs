@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
+use crate::packages::embedded::Sink;
 use crate::packages::embedded::component::{Stated, algorithm};
+use crate::packages::json::{Field, List};
 use crate::packages::name::one_line;
 
 /// How Trivy names the source package in `sourceInfo`.
@@ -15,13 +16,13 @@ const BUILT_FROM: &str = "built package from: ";
 #[derive(Deserialize)]
 struct Document<'a> {
     #[serde(default, rename = "SPDXID")]
-    id: Value,
+    id: Field,
     #[serde(borrow, default)]
-    packages: Option<Vec<&'a RawValue>>,
-    #[serde(default)]
-    files: Option<Vec<File>>,
-    #[serde(default)]
-    relationships: Option<Vec<Relationship>>,
+    packages: List<'a>,
+    #[serde(borrow, default)]
+    files: List<'a>,
+    #[serde(borrow, default)]
+    relationships: List<'a>,
 }
 
 #[derive(Deserialize)]
@@ -48,34 +49,43 @@ struct Entry {
     #[serde(rename = "SPDXID")]
     id: String,
     name: String,
-    supplier: Value,
-    license_declared: Value,
-    license_concluded: Value,
-    source_info: Value,
-    checksums: Value,
-    external_refs: Value,
-    annotations: Value,
-    attribution_texts: Value,
-    has_files: Value,
+    supplier: Field,
+    license_declared: Field,
+    license_concluded: Field,
+    source_info: Field,
+    checksums: Field,
+    external_refs: Field,
+    annotations: Field,
+    attribution_texts: Field,
+    has_files: Field,
 }
 
-/// `None` for a document of another form.
-pub(super) fn read(bytes: &[u8]) -> Result<Option<Vec<Result<Stated, String>>>, String> {
+/// `false` for a document of another form.
+pub(super) fn read(bytes: &[u8], sink: &mut Sink<'_>) -> Result<bool, String> {
     let document: Document<'_> = serde_json::from_slice(bytes).map_err(|e| format!("not readable: {e}"))?;
-    if document.id != "SPDXRef-DOCUMENT" {
-        return Ok(None);
+    if *document.id != "SPDXRef-DOCUMENT" {
+        return Ok(false);
     }
-    let names: BTreeMap<String, String> =
-        document.files.unwrap_or_default().into_iter().map(|file| (file.id, file.name)).collect();
+    sink.left_out(document.packages.more, "packages");
+    sink.left_out(document.files.more, "files");
+    sink.left_out(document.relationships.more, "relationships");
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for raw in document.files.entries {
+        let file: File = serde_json::from_str(raw.get()).map_err(|e| format!("file: {e}"))?;
+        names.insert(file.id, file.name);
+    }
     let mut files: BTreeMap<String, String> = BTreeMap::new();
-    for relation in document.relationships.unwrap_or_default() {
-        let Relationship { spdx_element_id, relationship_type, related_spdx_element } = relation;
-        if let Some(name) = names.get(&related_spdx_element).filter(|_| relationship_type.starts_with("CONTAIN")) {
-            files.insert(spdx_element_id, name.clone());
+    for raw in document.relationships.entries {
+        let relation: Relationship = serde_json::from_str(raw.get()).map_err(|e| format!("relationship: {e}"))?;
+        let contains = relation.relationship_type.starts_with("CONTAIN");
+        if let Some(name) = names.get(&relation.related_spdx_element).filter(|_| contains) {
+            files.insert(relation.spdx_element_id, name.clone());
         }
     }
-    let packages = document.packages.unwrap_or_default();
-    Ok(Some(packages.into_iter().map(|raw| package(raw.get(), &names, &files)).collect()))
+    for raw in document.packages.entries {
+        sink.take(package(raw.get(), &names, &files));
+    }
+    Ok(true)
 }
 
 fn package(json: &str, names: &BTreeMap<String, String>, files: &BTreeMap<String, String>) -> Result<Stated, String> {
@@ -85,27 +95,27 @@ fn package(json: &str, names: &BTreeMap<String, String>, files: &BTreeMap<String
         licence(&entry.license_declared).or_else(|| licence(&entry.license_concluded)).into_iter().collect();
     stated.supplier = entry.supplier.as_str().and_then(supplier);
     stated.source = entry.source_info.as_str().and_then(source);
-    for sum in list(&entry.checksums) {
+    for sum in entry.checksums.list() {
         let text = |field: &str| sum.get(field).and_then(Value::as_str);
         if let (Some(alg), Some(value)) = (text("algorithm").and_then(algorithm), text("checksumValue")) {
             stated.hashes.push((alg.to_owned(), value.to_owned()));
         }
     }
-    let comments = list(&entry.annotations).iter().filter_map(|annotation| annotation.get("comment"));
-    for text in comments.chain(list(&entry.attribution_texts)).filter_map(Value::as_str) {
+    let comments = entry.annotations.list().iter().filter_map(|annotation| annotation.get("comment"));
+    for text in comments.chain(entry.attribution_texts.list()).filter_map(Value::as_str) {
         if let Some((name, value)) = text.split_once(": ") {
             stated.property(name, value);
         }
     }
-    let deprecated = || list(&entry.has_files).iter().filter_map(Value::as_str).find_map(|id| names.get(id));
+    let deprecated = || entry.has_files.list().iter().filter_map(Value::as_str).find_map(|id| names.get(id));
     stated.file = files.get(&entry.id).or_else(deprecated).cloned();
     stated.name = entry.name;
     Ok(stated)
 }
 
 /// The first that stands under the package managers; Bitnami writes the category with an underscore.
-fn purl(references: &Value) -> String {
-    let found = list(references).iter().find(|reference| {
+fn purl(references: &Field) -> String {
+    let found = references.list().iter().find(|reference| {
         let text = |field: &str| reference.get(field).and_then(Value::as_str).unwrap_or_default();
         is_purl(text("referenceCategory"), text("referenceType"))
     });
@@ -134,8 +144,4 @@ pub(super) fn supplier(text: &str) -> Option<String> {
 pub(super) fn source(text: &str) -> Option<(String, String)> {
     let (name, version) = text.strip_prefix(BUILT_FROM)?.split_once(' ')?;
     Some((name.to_owned(), version.to_owned()))
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }

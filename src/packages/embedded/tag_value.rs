@@ -1,13 +1,12 @@
 //! SPDX 2 as tags and values, one a line (spdx.github.io/spdx-spec, "Conformance").
 
-use crate::packages::embedded::Components;
+use crate::packages::embedded::Sink;
 use crate::packages::embedded::component::{Stated, algorithm};
 use crate::packages::embedded::spdx::{is_purl, known, source, supplier};
 
-/// Reads every package; a line without a tag breaks the document.
-pub(super) fn read(bytes: &[u8]) -> Components {
+/// Reads every package up to a line without a tag, which breaks the document.
+pub(super) fn read(bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
-    let mut found: Vec<Result<Stated, String>> = Vec::new();
     let mut current: Option<Stated> = None;
     let mut lines = text.lines().enumerate();
     while let Some((index, line)) = lines.next() {
@@ -19,8 +18,10 @@ pub(super) fn read(bytes: &[u8]) -> Components {
         let mut value = value.trim().to_owned();
         // A text of several lines.
         if value.starts_with("<text>") {
-            while !value.contains("</text>") {
+            let mut open = !value.contains("</text>");
+            while open {
                 let (_, more) = lines.next().ok_or_else(|| format!("the text of line {} has no end", index + 1))?;
+                open = !more.contains("</text>");
                 value.push('\n');
                 value.push_str(more);
             }
@@ -29,10 +30,10 @@ pub(super) fn read(bytes: &[u8]) -> Components {
         match tag.trim() {
             "PackageName" => {
                 let next = Stated { name: value, ..Stated::default() };
-                found.extend(current.replace(next).map(Ok));
+                finish(current.replace(next), sink);
             }
             // Files and licences follow the packages that they belong to, and have names of their own.
-            "FileName" | "SnippetSPDXID" | "LicenseID" => found.extend(current.take().map(Ok)),
+            "FileName" | "SnippetSPDXID" | "LicenseID" => finish(current.take(), sink),
             tag => {
                 if let Some(stated) = &mut current {
                     describe(stated, tag, &value);
@@ -40,8 +41,14 @@ pub(super) fn read(bytes: &[u8]) -> Components {
             }
         }
     }
-    found.extend(current.map(Ok));
-    Ok(found)
+    finish(current, sink);
+    Ok(())
+}
+
+fn finish(package: Option<Stated>, sink: &mut Sink<'_>) {
+    if let Some(package) = package {
+        sink.take(Ok(package));
+    }
 }
 
 fn describe(stated: &mut Stated, tag: &str, value: &str) {
