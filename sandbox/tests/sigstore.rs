@@ -9,7 +9,7 @@
 
 use countersign_sandbox::sigstore::{
     Authority, BundleOptions, CertificateOptions, Effect, LogOptions, Options, Sct, Service, Sigstore,
-    TimestampOptions, When, Window,
+    TimestampOptions, When, Window, Windows,
 };
 use serde_json::{Value, json};
 use sigstore_sign::{SigningContext, SigningServices};
@@ -241,7 +241,10 @@ async fn what_the_client_crate_does_not_check_can_be_made() {
     // Three gaps of sigstore-verify 0.15.1 that the product closes itself: here they are real bundles, and it accepts them.
     let expired = Sigstore::start(Options { intermediate_ends: Some(-60), ..Options::default() }).await.unwrap();
     let window = Window { starts: -7200, ends: Some(-3600) };
-    let retired = Sigstore::start(Options { rekor_window: window, ..Options::default() }).await.unwrap();
+    let retired =
+        Sigstore::start(Options { windows: Windows { rekor: window, ..Windows::default() }, ..Options::default() })
+            .await
+            .unwrap();
     let plain = Sigstore::start(Options::default()).await.unwrap();
     let origin = BundleOptions {
         log: Some(LogOptions { origin: Some("other.sandbox".to_owned()), ..LogOptions::default() }),

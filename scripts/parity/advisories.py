@@ -100,8 +100,11 @@ class Database:
         ecosystem, name, version = LANGUAGES[kind], package["Name"], package.get("Version", "")
         if not version:
             return
+        # trivy-db's NormalizePkgName.
         if ecosystem == "pip":
-            name = re.sub(r"[-_.]+", "-", name).lower()
+            name = name.replace("_", "-").lower()
+        elif ecosystem == "nuget":
+            name = name.lower()
         bucket = f"{ecosystem}::Parity"
         exact = f"=={version}" if ecosystem == "pip" else f"={version}"
         self.add(bucket, "parity", name, identifier(bucket, name, version), {"VulnerableVersions": [exact]})

@@ -12,10 +12,10 @@ pub(crate) struct IdentityArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
     /// Exact subject alternative name in the certificate
-    #[arg(long, value_name = "NAME", requires = "issuer", conflicts_with = "identity_regexp")]
+    #[arg(long, value_name = "NAME", conflicts_with = "identity_regexp")]
     pub(crate) identity: Option<String>,
     /// Regular expression that matches the whole subject alternative name
-    #[arg(long, value_name = "REGEXP", requires = "issuer")]
+    #[arg(long, value_name = "REGEXP")]
     pub(crate) identity_regexp: Option<String>,
     /// OWNER/REPO that the workflow ran for
     #[arg(long, value_name = "OWNER/REPO", conflicts_with_all = ["identity", "identity_regexp"])]
@@ -44,7 +44,14 @@ impl IdentityArgs {
             let issuer = issuer.unwrap_or_else(Issuer::github_actions);
             return Ok(Some(ExpectedIdentities::one(ExpectedIdentity::GitHub { issuer, github })));
         }
-        let Some(issuer) = issuer else { return Ok(None) };
+        let Some(issuer) = issuer else {
+            return match self.identity.is_some() || self.identity_regexp.is_some() {
+                true => {
+                    Err(Failure::usage("--identity and --identity-regexp need --issuer: a name without is anybody's"))
+                }
+                false => Ok(None),
+            };
+        };
         let name = match (&self.identity, &self.identity_regexp) {
             (Some(name), _) => NamePattern::exact(name).map_err(|e| refuse("identity", &e))?,
             (None, Some(regexp)) => NamePattern::regexp(regexp).map_err(|e| refuse("identity-regexp", &e))?,

@@ -13,16 +13,21 @@ pub mod reference;
 mod wiring;
 
 mod candidates;
+mod conformance;
 mod doctor;
 mod git;
 mod inspect;
+mod operation;
+mod policy;
 mod promote;
 mod push;
 mod resolve;
+mod rollback;
 mod sbom;
 mod scan;
 mod source;
 mod verify;
+mod withdraw;
 
 use std::ffi::OsString;
 
@@ -54,6 +59,10 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// The verified digest behind a tag
     Resolve(resolve::ResolveArgs),
+    /// Mark a version as withdrawn; channels go to the best remaining version, nothing is deleted
+    Withdraw(withdraw::WithdrawArgs),
+    /// Take a channel back to an earlier version and hold it there until a release above
+    Rollback(rollback::RollbackArgs),
     /// Index, platforms, labels, layers, referrers and tags of a reference
     Inspect(inspect::InspectArgs),
     /// CycloneDX SBOM of an image
@@ -62,8 +71,13 @@ enum Command {
     Scan(scan::ScanArgs),
     /// Push an image layout by digest, under no tag; prints the digest
     Push(push::PushArgs),
+    /// Look at the policy itself
+    Policy(policy::PolicyArgs),
     /// Check clock, configuration, trust root, registry access, Trivy, database and isolation
     Doctor(doctor::DoctorArgs),
+    /// The client protocol of sigstore-conformance
+    #[command(hide = true)]
+    Conformance(conformance::ConformanceArgs),
 }
 
 /// Runs the command line and says how the process ends.
@@ -103,11 +117,15 @@ fn help(command: &Command) -> String {
         Command::Promote(_) => "promote",
         Command::Verify(_) => "verify",
         Command::Resolve(_) => "resolve",
+        Command::Withdraw(_) => "withdraw",
+        Command::Rollback(_) => "rollback",
         Command::Inspect(_) => "inspect",
         Command::Sbom(_) => "sbom",
         Command::Scan(_) => "scan",
         Command::Push(_) => "push",
+        Command::Policy(_) => "policy",
         Command::Doctor(_) => "doctor",
+        Command::Conformance(_) => "conformance",
     };
     format!("countersign {name} --help")
 }
@@ -118,11 +136,15 @@ fn blank(command: &Command) -> Blank {
         Command::Promote(args) => promote::blank(args),
         Command::Verify(args) => verify::blank(args),
         Command::Resolve(args) => resolve::blank(args),
+        Command::Withdraw(args) => withdraw::blank(args),
+        Command::Rollback(args) => rollback::blank(args),
         Command::Inspect(args) => inspect::blank(args),
         Command::Sbom(args) => sbom::blank(args),
         Command::Scan(args) => scan::blank(args),
         Command::Push(args) => push::blank(args),
+        Command::Policy(_) => policy::blank(),
         Command::Doctor(_) => ("Doctor", serde_json::json!({ "checks": [] })),
+        Command::Conformance(args) => conformance::blank(args),
     };
     Blank { kind, fields }
 }
@@ -132,11 +154,15 @@ async fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Promote(args) => promote::run(&cli.shared, args).await,
         Command::Verify(args) => verify::run(&cli.shared, args).await,
         Command::Resolve(args) => resolve::run(&cli.shared, args).await,
+        Command::Withdraw(args) => withdraw::run(&cli.shared, args).await,
+        Command::Rollback(args) => rollback::run(&cli.shared, args).await,
         Command::Inspect(args) => inspect::run(&cli.shared, args).await,
         Command::Sbom(args) => sbom::run(&cli.shared, args).await,
         Command::Scan(args) => scan::run(&cli.shared, args).await,
         Command::Push(args) => push::run(&cli.shared, args).await,
+        Command::Policy(args) => policy::run(&cli.shared, args).await,
         Command::Doctor(args) => doctor::run(&cli.shared, args).await,
+        Command::Conformance(args) => conformance::run(&cli.shared, args).await,
     }
 }
 

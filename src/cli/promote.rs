@@ -118,6 +118,9 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
     if app.stop.is_requested() && matches!(promotion.state, State::Unknown | State::Incomplete) {
         promotion.reasons.push(Reason::new(ReasonCode::Interrupted, "a signal stopped this run"));
     }
+    let trees = promotion.images.iter().filter_map(|image| image.tree.as_ref());
+    let signers: Vec<_> = trees.flat_map(|tree| tree.signers()).collect();
+    promotion.warnings.extend(crate::identity::warnings(&request.identities, &signers));
     if let Some(folder) = &args.evidence_dir {
         save(folder, &promotion)?;
     }
@@ -144,7 +147,7 @@ async fn resumed(shared: &Shared, args: &PromoteArgs) -> Result<Vec<DigestRefere
 
 /// The first SIGINT or SIGTERM lets the requests in flight end and begins no further one, so that the run stops by
 /// itself and says what stands; the second ends it at once.
-async fn with_signals<T>(stop: &StopSignal, work: impl Future<Output = T>) -> Result<T, Failure> {
+pub(crate) async fn with_signals<T>(stop: &StopSignal, work: impl Future<Output = T>) -> Result<T, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let handler = |kind| signal(kind).map_err(|e| Failure::new(Exit::Internal, "signals", e.to_string()));
     let (mut interrupt, mut terminate) = (handler(SignalKind::interrupt())?, handler(SignalKind::terminate())?);

@@ -61,17 +61,22 @@ fn command_line() -> String {
     );
     page.push_str(&arguments(command.get_arguments().filter(is_shared)));
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
-        page.push_str(&section(sub));
+        if sub.has_subcommands() {
+            for below in sub.get_subcommands().filter(|below| below.get_name() != "help") {
+                page.push_str(&section(below, &format!("{} {}", sub.get_name(), below.get_name())));
+            }
+        } else {
+            page.push_str(&section(sub, sub.get_name()));
+        }
     }
     page
 }
 
-fn section(command: &Command) -> String {
+fn section(command: &Command, name: &str) -> String {
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
     let own = |arg: &&Arg| !arg.is_global_set() && !arg.is_hide_set() && arg.get_id() != "help";
     let positional: Vec<String> =
         command.get_positionals().map(|arg| arg.to_string()).map(|arg| format!(" {arg}")).collect();
-    let name = command.get_name();
     let mut page = format!("\n## {name}\n\n{about}.\n\n`countersign {name} [OPTIONS]{}`\n\n", positional.concat());
     page.push_str(&arguments(command.get_arguments().filter(own)));
     page

@@ -13,7 +13,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::identity_args::IdentityArgs;
 use crate::cli::options::Shared;
-use crate::cli::output::{Outcome, document, list, tree};
+use crate::cli::output::{Outcome, document, explain, list, tree};
 use crate::cli::wiring;
 use crate::evidence::verdict::{ChildrenRule, NodeKind, Requirements, Verdict};
 use crate::evidence::{Moment, PredicateType};
@@ -22,6 +22,7 @@ use crate::image::OfflineRegistry;
 use crate::oci::{Reference, Repository};
 use crate::ops::gather::{Depth, Rules, UnclearApi};
 use crate::ops::verify::{Verification, verify};
+use crate::policy::Reason;
 use crate::registry::Registry;
 
 #[derive(Debug, Args)]
@@ -97,8 +98,9 @@ pub(crate) async fn run(shared: &Shared, args: &VerifyArgs) -> Result<Outcome, F
     let verifications = join_all(each).await;
     let exits = verifications.iter().map(|v| wiring::exit_of(v.verdict, &v.reasons));
     let exit = Exit::worst(exits);
-    let text = verifications.iter().map(|v| text(v, &expected)).collect::<Vec<_>>().join("\n");
-    let items = verifications.iter().map(verification_document).collect::<Result<Vec<_>, _>>()?;
+    let warned: Vec<(&Verification, Vec<Reason>)> = verifications.iter().map(|v| (v, warnings(v, &expected))).collect();
+    let text = warned.iter().map(|(v, warnings)| text(v, &expected, warnings)).collect::<Vec<_>>().join("\n");
+    let items = warned.iter().map(|(v, warnings)| verification_document(v, warnings)).collect::<Result<Vec<_>, _>>()?;
     Ok(Outcome { exit, document: list("Verification", items), text })
 }
 
@@ -119,10 +121,16 @@ fn requirements(app: &App, args: &VerifyArgs) -> Result<Requirements, Failure> {
     Ok(Requirements { types, children })
 }
 
+/// What is too broad about the expected identities, by the certificates that were found.
+fn warnings(v: &Verification, expected: &ExpectedIdentities) -> Vec<Reason> {
+    let found = v.tree.as_ref().map(crate::evidence::verdict::TreeVerdict::signers).unwrap_or_default();
+    crate::identity::warnings(expected, &found)
+}
+
 /// The fixed fields of product.md, `Verification`.
-pub(crate) fn verification_document(v: &Verification) -> Result<Value, Failure> {
+pub(crate) fn verification_document(v: &Verification, warnings: &[Reason]) -> Result<Value, Failure> {
     let nodes = v.tree.as_ref().map_or_else(|| json!([]), |tree| json!(tree.nodes()));
-    document(
+    let mut document = document(
         "Verification",
         json!({
             "reference": v.reference.to_string(),
@@ -131,11 +139,14 @@ pub(crate) fn verification_document(v: &Verification) -> Result<Value, Failure> 
             "verdict": v.verdict,
             "nodes": nodes,
             "reasons": v.reasons,
+            "warnings": warnings,
         }),
-    )
+    )?;
+    explain::add_commands(&mut document, &v.reference);
+    Ok(document)
 }
 
-fn text(v: &Verification, expected: &ExpectedIdentities) -> String {
+fn text(v: &Verification, expected: &ExpectedIdentities, warnings: &[Reason]) -> String {
     let tagged = matches!(v.reference, Reference::Tag(_));
     let digest = v.digest.as_ref().filter(|_| tagged).map(|d| format!(" → {}", d.short())).unwrap_or_default();
     let mut text = format!("{} {}{digest}\n", tree::verdict(v.verdict), v.reference);
@@ -144,9 +155,11 @@ fn text(v: &Verification, expected: &ExpectedIdentities) -> String {
         Some(verdict) => text.push_str(&tree::nodes(verdict.nodes(), &mut said)),
         None => text.push_str(&said.lines("  ", "", &v.reasons)),
     }
-    if v.tree.is_some() && v.verdict != Verdict::Verified {
+    if let Some(tree) = v.tree.as_ref().filter(|_| v.verdict != Verdict::Verified) {
         text.push_str(&expectation(expected));
+        text.push_str(&explain::text(tree, &v.reference));
     }
+    text.push_str(&said.lines("", "warning ", warnings));
     text
 }
 
@@ -163,7 +176,7 @@ fn expectation(expected: &ExpectedIdentities) -> String {
     lines.iter().map(|(identity, roles)| format!("expected ({}): {identity}\n", roles.join(", "))).collect()
 }
 
-fn describe(identity: &crate::identity::ExpectedIdentity) -> String {
+pub(crate) fn describe(identity: &crate::identity::ExpectedIdentity) -> String {
     use crate::identity::ExpectedIdentity as E;
     match identity {
         E::Name { issuer, name } => format!("{name}, issuer {issuer}"),

@@ -4,6 +4,8 @@
 //! signature, one leaf certificate, exactly one log entry. Older media types are refused because their rules accept
 //! weaker proofs (v0.1 needs no inclusion proof), and the media type itself is not signed.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sigstore_types::bundle::VerificationMaterialContent;
@@ -28,6 +30,10 @@ const OLD_MEDIA_TYPES: [&str; 2] =
 pub struct Unverified<T>(T);
 
 impl<T> Unverified<T> {
+    pub(super) fn of(content: T) -> Self {
+        Self(content)
+    }
+
     pub(super) fn inner(&self) -> &T {
         &self.0
     }
@@ -44,27 +50,27 @@ impl Bundle {
     pub(super) fn envelope(&self) -> Result<&DsseEnvelope, Refusal> {
         match &self.parsed.content {
             SignatureContent::DsseEnvelope(envelope) => Ok(envelope),
-            _ => Err(malformed("a message signature, expected a DSSE envelope")),
+            _ => {
+                let message = "a message signature, expected a DSSE envelope";
+                Err(Refusal::new(ReasonCode::BundleContent, message))
+            }
         }
     }
 
     pub(super) fn log_entry(&self) -> Result<&TransparencyLogEntry, Refusal> {
-        match self.parsed.verification_material.tlog_entries.as_slice() {
-            [entry] => Ok(entry),
-            entries => {
-                let message = format!("expected exactly one log entry, found {}", entries.len());
-                Err(Refusal::new(ReasonCode::LogEntryInvalid, message))
-            }
-        }
+        log_entry(&self.parsed)
     }
 
     pub(super) fn certificate(&self) -> Result<&[u8], Refusal> {
         match &self.parsed.verification_material.content {
             VerificationMaterialContent::Certificate(certificate) => Ok(certificate.raw_bytes.as_bytes()),
             VerificationMaterialContent::X509CertificateChain { .. } => {
-                Err(malformed("a certificate chain, expected the leaf alone"))
+                Err(Refusal::new(ReasonCode::BundleMaterial, "a certificate chain, expected the leaf alone"))
             }
-            _ => Err(malformed("no certificate: the bundle was signed with a managed key")),
+            _ => {
+                let message = "no certificate: the bundle was signed with a managed key";
+                Err(Refusal::new(ReasonCode::BundleMaterial, message))
+            }
         }
     }
 }
@@ -72,19 +78,12 @@ impl Bundle {
 impl Unverified<Bundle> {
     /// Reads bundle bytes whose digest the caller has checked.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
-        if bytes.len() as u64 > MAX_BUNDLE_BYTES {
-            let message = format!("bundle of {} bytes, at most {MAX_BUNDLE_BYTES} are read", bytes.len());
-            return Err(Refusal::new(ReasonCode::BundleTooLarge, message));
-        }
-        let peek: Peek = serde_json::from_slice(bytes).map_err(|e| malformed(&format!("no bundle: {e}")))?;
-        peek.check()?;
-        let text = std::str::from_utf8(bytes).map_err(|_| malformed("no bundle: not UTF-8"))?;
-        let parsed = sigstore_types::Bundle::from_json(text).map_err(|e| malformed(&format!("no bundle: {e}")))?;
-        let bundle = Bundle { digest: Digest::of(bytes), parsed };
+        let bundle = Bundle { digest: Digest::of(bytes), parsed: parse(bytes, Versions::Current)? };
         let envelope = bundle.envelope()?;
         if envelope.payload_type != IN_TOTO_PAYLOAD_TYPE {
             let found: String = envelope.payload_type.chars().take(200).collect();
-            return Err(malformed(&format!("payload type: expected {IN_TOTO_PAYLOAD_TYPE}, found {found:?}")));
+            let message = format!("payload type: expected {IN_TOTO_PAYLOAD_TYPE}, found {found:?}");
+            return Err(Refusal::new(ReasonCode::PayloadType, message));
         }
         bundle.log_entry()?;
         bundle.certificate()?;
@@ -98,7 +97,53 @@ impl Unverified<Bundle> {
     }
 }
 
-fn malformed(message: &str) -> Refusal {
+/// Exactly one: of several, one log could count twice.
+pub(super) fn log_entry(bundle: &sigstore_types::Bundle) -> Result<&TransparencyLogEntry, Refusal> {
+    match bundle.verification_material.tlog_entries.as_slice() {
+        [entry] => Ok(entry),
+        [] => Err(Refusal::new(ReasonCode::LogEntryMissing, "the bundle has no log entry")),
+        entries => {
+            let message = format!("expected exactly one log entry, found {}", entries.len());
+            Err(Refusal::new(ReasonCode::LogEntryCount, message))
+        }
+    }
+}
+
+/// Which media types are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Versions {
+    /// v0.3, from registries.
+    Current,
+    /// v0.1 and v0.2 too, for blobs.
+    All,
+}
+
+/// Size, media type and counts are settled before the typed parse allocates anything.
+pub(super) fn parse(bytes: &[u8], versions: Versions) -> Result<sigstore_types::Bundle, Refusal> {
+    if bytes.len() as u64 > MAX_BUNDLE_BYTES {
+        let message = format!("bundle of {} bytes, at most {MAX_BUNDLE_BYTES} are read", bytes.len());
+        return Err(Refusal::new(ReasonCode::BundleTooLarge, message));
+    }
+    let peek: Peek = serde_json::from_slice(bytes).map_err(|e| malformed(&format!("no bundle: {e}")))?;
+    peek.check_media_type(versions)?;
+    peek.check_counts()?;
+    let text = std::str::from_utf8(bytes).map_err(|_| malformed("no bundle: not UTF-8"))?;
+    let parsed = sigstore_types::Bundle::from_json(text).map_err(|e| malformed(&format!("no bundle: {e}")))?;
+    check_timestamps(&parsed)?;
+    Ok(parsed)
+}
+
+/// A timestamp that stands twice must not count twice.
+fn check_timestamps(bundle: &sigstore_types::Bundle) -> Result<(), Refusal> {
+    let mut seen = BTreeSet::new();
+    let all = &bundle.verification_material.timestamp_verification_data.rfc3161_timestamps;
+    if all.iter().all(|timestamp| seen.insert(timestamp.signed_timestamp.as_bytes())) {
+        return Ok(());
+    }
+    Err(Refusal::new(ReasonCode::TimestampInvalid, "the same timestamp twice"))
+}
+
+pub(super) fn malformed(message: &str) -> Refusal {
     Refusal::new(ReasonCode::BundleMalformed, message)
 }
 
@@ -108,6 +153,13 @@ fn malformed(message: &str) -> Refusal {
 struct Peek {
     media_type: String,
     verification_material: PeekMaterial,
+    dsse_envelope: Option<PeekEnvelope>,
+}
+
+#[derive(Deserialize)]
+struct PeekEnvelope {
+    #[serde(default)]
+    signatures: Vec<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -126,20 +178,33 @@ struct PeekTimestamps {
 }
 
 impl Peek {
-    fn check(&self) -> Result<(), Refusal> {
+    fn check_media_type(&self, versions: Versions) -> Result<(), Refusal> {
         let media_type: String = self.media_type.chars().take(200).collect();
-        if OLD_MEDIA_TYPES.contains(&self.media_type.as_str()) {
+        let is_old = OLD_MEDIA_TYPES.contains(&self.media_type.as_str());
+        if is_old && versions == Versions::Current {
             let message = format!("bundle {media_type}: expected v0.3, older rules accept weaker proofs");
             return Err(Refusal::new(ReasonCode::BundleVersion, message));
         }
-        if !MEDIA_TYPES.contains(&self.media_type.as_str()) {
+        if !is_old && !MEDIA_TYPES.contains(&self.media_type.as_str()) {
             return Err(malformed(&format!("unknown bundle media type {media_type:?}")));
         }
+        Ok(())
+    }
+
+    /// Exactly one signature (DSSE allows several): which of two would count is nobody's to guess.
+    fn check_counts(&self) -> Result<(), Refusal> {
         let material = &self.verification_material;
         let timestamps = material.timestamp_verification_data.as_ref().map_or(0, |data| data.rfc3161_timestamps.len());
         if material.tlog_entries.len() > MAX_ENTRIES || timestamps > MAX_ENTRIES {
-            return Err(malformed(&format!("more than {MAX_ENTRIES} log entries or timestamps")));
+            let message = format!("more than {MAX_ENTRIES} log entries or timestamps");
+            return Err(Refusal::new(ReasonCode::BundleCounts, message));
         }
-        Ok(())
+        match self.dsse_envelope.as_ref().map(|envelope| envelope.signatures.len()) {
+            None | Some(1) => Ok(()),
+            Some(count) => {
+                let message = format!("expected exactly one signature in the envelope, found {count}");
+                Err(Refusal::new(ReasonCode::SignatureCount, message))
+            }
+        }
     }
 }

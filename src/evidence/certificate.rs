@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
-use x509_cert::der::asn1::Utf8StringRef;
+use x509_cert::der::asn1::{ObjectIdentifier, Utf8StringRef};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, SubjectAltName};
 
@@ -17,14 +17,34 @@ use crate::policy::ReasonCode;
 
 /// Fulcio's arc; `.8` is the issuer, `.9` to `.24` the CI claims, all DER `UTF8String`.
 const FULCIO_ARC: &str = "1.3.6.1.4.1.57264.1.";
+const DEPRECATED_ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.1");
+/// RFC 6962 §3.3.
+const SCT_LIST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.2");
+
+/// Where the issuer is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Issuers {
+    /// `.8` alone.
+    Current,
+    /// `.1` where there is no `.8`: certificates of blobs from before 2023.
+    AlsoDeprecated,
+}
 
 /// Parses a leaf certificate and checks its profile. Its claims are worth something only once the chain was verified.
-pub(super) fn read(der: &[u8]) -> Result<SignerIdentity, Refusal> {
+pub(super) fn read(der: &[u8], issuers: Issuers) -> Result<SignerIdentity, Refusal> {
     let certificate = Certificate::from_der(der).map_err(|e| invalid(format!("unreadable certificate: {e}")))?;
     check_profile(&certificate)?;
     let (name, kind) = name(&certificate)?;
+    check_sct(&certificate)?;
     let (issuer, claims) = fulcio_claims(&certificate)?;
-    let issuer = issuer.ok_or_else(|| invalid("the certificate names no issuer (.8)".to_owned()))?;
+    let old = deprecated_issuer(&certificate)?;
+    let issuer = match (issuer, old, issuers) {
+        (Some(issuer), Some(old), _) if old != issuer => {
+            return Err(invalid("the certificate names two issuers: .1 contradicts .8".to_owned()));
+        }
+        (Some(issuer), ..) | (None, Some(issuer), Issuers::AlsoDeprecated) => issuer,
+        (None, ..) => return Err(invalid("the certificate names no issuer (.8)".to_owned())),
+    };
     Ok(SignerIdentity { name, kind, issuer, claims })
 }
 
@@ -50,6 +70,23 @@ fn check_profile(certificate: &Certificate) -> Result<(), Refusal> {
         return Err(invalid("the certificate's key usage lacks digitalSignature".to_owned()));
     }
     Ok(())
+}
+
+/// Its presence; `sigstore-verify` checks what it says.
+fn check_sct(certificate: &Certificate) -> Result<(), Refusal> {
+    let mut extensions = certificate.tbs_certificate.extensions.iter().flatten();
+    if extensions.any(|extension| extension.extn_id == SCT_LIST) {
+        return Ok(());
+    }
+    Err(Refusal::new(ReasonCode::SctMissing, "the certificate carries no SCT"))
+}
+
+/// The raw text of `.1`, which other verifiers still compare; it must not say something else than `.8`.
+fn deprecated_issuer(certificate: &Certificate) -> Result<Option<String>, Refusal> {
+    let mut extensions = certificate.tbs_certificate.extensions.iter().flatten();
+    let Some(old) = extensions.find(|extension| extension.extn_id == DEPRECATED_ISSUER) else { return Ok(None) };
+    let text = String::from_utf8(old.extn_value.as_bytes().to_vec());
+    text.map(Some).map_err(|e| invalid(format!("unreadable certificate extension .1: {e}")))
 }
 
 fn name(certificate: &Certificate) -> Result<(String, NameKind), Refusal> {

@@ -9,18 +9,24 @@ pub mod predicates;
 pub mod scan;
 pub mod verdict;
 
+mod authenticate;
+mod blob;
 mod bundle;
 mod certificate;
+mod explain;
 mod log;
 mod predicate_type;
+mod promise;
 mod refusal;
 mod statement;
 mod trust_root;
 mod verified;
 mod verify;
 
+pub use blob::{Blob, BlobBundle, BlobSigner, PublicKey, VerifiedBlob, verify_blob};
 pub use bundle::{Bundle, MAX_BUNDLE_BYTES, Unverified};
 pub use predicate_type::{NotAPredicateType, PredicateType};
+pub use promise::Promise;
 pub use refusal::{Found, Refusal};
 pub use statement::{IN_TOTO_PAYLOAD_TYPE, Statement, StatementError};
 pub use trust_root::{MAX_TRUST_ROOT_BYTES, TrustRoot, TrustRootError};

@@ -64,7 +64,7 @@ impl Statement {
     pub fn parse(payload: &[u8]) -> Result<Self, StatementError> {
         let wire: Wire =
             serde_json::from_slice(payload).map_err(|e| StatementError::Malformed { why: e.to_string() })?;
-        if !matches!(wire.r#type.as_str(), TYPE_V1 | TYPE_V0_1) {
+        if !is_known_type(&wire.r#type) {
             return Err(StatementError::Type { found: wire.r#type.chars().take(200).collect() });
         }
         let predicate_type = wire.predicate_type.parse()?;
@@ -80,6 +80,11 @@ impl Statement {
         let subject = digest.parse().map_err(|_| StatementError::SubjectDigest { found: digest })?;
         Ok(Self { subject, predicate_type, predicate: wire.predicate })
     }
+}
+
+/// `_type` of the versions we read.
+pub(super) fn is_known_type(text: &str) -> bool {
+    matches!(text, TYPE_V1 | TYPE_V0_1)
 }
 
 #[derive(Serialize)]

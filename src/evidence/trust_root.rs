@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sigstore_crypto::VerificationKey;
 use sigstore_trust_root::{TransparencyLog, TrustedRoot};
 use sigstore_types::{LogKeyId, TimeRange};
 use sigstore_verify::Verifier;
@@ -42,12 +43,22 @@ pub(super) struct Log {
     /// The host of its base URL, which a Rekor v2 checkpoint carries as origin.
     pub(super) host: String,
     pub(super) window: Option<TimeRange>,
+    pub(super) key: VerificationKey,
     pub(super) verifier: Verifier,
 }
 
 impl TrustRoot {
     /// Reads a Sigstore `trusted_root.json`.
     pub fn from_json(bytes: &[u8]) -> Result<Self, TrustRootError> {
+        let root = Self::for_keys(bytes)?;
+        if root.0.authorities.is_empty() {
+            return Err(TrustRootError::Malformed { why: "no certificate authority".to_owned() });
+        }
+        Ok(root)
+    }
+
+    /// As [`TrustRoot::from_json`], also without a certificate authority: enough where a managed key signed.
+    pub fn for_keys(bytes: &[u8]) -> Result<Self, TrustRootError> {
         let malformed = |why: String| TrustRootError::Malformed { why };
         if bytes.len() as u64 > MAX_TRUST_ROOT_BYTES {
             return Err(malformed(format!("{} bytes, at most {MAX_TRUST_ROOT_BYTES} are read", bytes.len())));
@@ -62,9 +73,6 @@ impl TrustRoot {
             authority.cert_chain.certificates.iter().map(|entry| Dates::of(entry.raw_bytes.as_bytes())).collect()
         });
         let authorities = authorities.collect::<Result<Vec<_>, _>>()?;
-        if authorities.is_empty() {
-            return Err(malformed("no certificate authority".to_owned()));
-        }
         Ok(Self(Arc::new(Prepared { root, logs, authorities })))
     }
 
@@ -106,7 +114,8 @@ impl Log {
         let mut alone = root.clone();
         alone.tlogs = vec![log.clone()];
         let verifier = Verifier::new(&alone).map_err(|e| malformed(e.to_string()))?;
-        Ok(Self { id: log.log_id.key_id.clone(), host, window: log.public_key.valid_for, verifier })
+        let key = VerificationKey::from_spki(&log.public_key.raw_bytes).map_err(|e| malformed(e.to_string()))?;
+        Ok(Self { id: log.log_id.key_id.clone(), host, window: log.public_key.valid_for, key, verifier })
     }
 }
 

@@ -1,21 +1,21 @@
 //! Verification of one bundle: `Unverified<Bundle>` in, `Verified<Statement>` or a coded refusal out.
 //!
-//! The cryptography is `sigstore-verify`'s; this file closes what that crate leaves open (docs/adr/0002) and lets nothing
-//! out that did not pass everything. Order after the Sigstore client specification, sections 4.2 to 4.5.
+//! The cryptography is `sigstore-verify`'s; [`super::authenticate`] and this file close what that crate leaves open
+//! (docs/adr/0002) and let nothing out that did not pass everything. Order after the Sigstore client specification, sections
+//! 4.2 to 4.5.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sigstore_types::{Artifact, ArtifactDigest, HashAlgorithm};
-use sigstore_verify::{VerificationPolicy, VerificationResult};
+use sigstore_verify::VerificationPolicy;
 
-use crate::evidence::trust_root::Log;
-use crate::evidence::{Bundle, Found, PredicateType, Refusal, Statement, TrustRoot, Unverified, certificate, log};
+use crate::evidence::authenticate::{Claim, SignerKind};
+use crate::evidence::certificate::{self, Issuers};
+use crate::evidence::log::Required;
+use crate::evidence::{Bundle, Found, PredicateType, Refusal, Statement, TrustRoot, Unverified};
 use crate::identity::{ExpectedIdentities, IdentityRole, SignerIdentity};
 use crate::oci::Digest;
 use crate::oci::digest::Algorithm;
 use crate::policy::ReasonCode;
-
-/// How far a trusted time may lie ahead of our clock before it counts as future: machines are rarely set better.
-const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
 
 /// The time at which we look, and the time we ask about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,16 +97,22 @@ impl Verified<Statement> {
 
 /// Verifies `bundle` as an attestation about `subject` by one of the `expected` identities.
 ///
-/// 1. The bundle has the one accepted shape (done by [`Unverified::from_bytes`]).
-/// 2. The leaf certificate's profile, and what it says about its holder.
-/// 3. The log entry's log is in the trust root and its unsigned fields agree with the checkpoint.
-/// 4. `sigstore-verify`, knowing that log alone: times, chain, code-signing usage, SCT, Merkle proof, checkpoint, promise,
+/// 1. The bundle has the one accepted shape and keeps the limits: v0.3, an envelope with one signature over an in-toto
+///    payload, the leaf certificate alone, one log entry, nothing twice (done by [`Unverified::from_bytes`]).
+/// 2. The leaf has the form of a signing certificate: no CA, `digitalSignature`, one name, one issuer, an SCT.
+/// 3. The entry's log is in the trust root and its key in use; kind, proof and origin agree with what is signed; a Rekor v1
+///    promise verifies.
+/// 4. `sigstore-verify`, knowing that log alone: timestamps, chain, code-signing usage, SCT, Merkle path, checkpoint,
 ///    signature over the payload, the entry's body against signature and certificate, subject.
-/// 5. Each of those was really checked.
-/// 6. Every trusted time: not in the future, not after `at`, within the log key's window, and within the dates of every
-///    certificate up to the root.
-/// 7. The authenticated payload is a statement about exactly this subject.
-/// 8. The signer is an expected identity.
+/// 5. None of those was left out.
+/// 6. The entry, rebuilt from our own material, is the logged one (Rekor v2).
+/// 7. No trusted time lies in the future, after `at`, or outside the window of the log's key.
+/// 8. Every certificate up to the root was in date at every trusted time.
+/// 9. The authenticated payload is a statement v1 or v0.1 with exactly one subject,
+/// 10. and that is this subject.
+/// 11. The signer is an expected identity: issuer first, then name or claims.
+///
+/// The predicate type is judged by whoever asks for one: [`Verified::require_type`], `verdict::judge`.
 pub fn verify(
     bundle: &Unverified<Bundle>,
     subject: &Digest,
@@ -114,9 +120,9 @@ pub fn verify(
     trust_root: &TrustRoot,
     moment: Moment,
 ) -> Result<Verified<Statement>, Refusal> {
-    // (1) to (7)
+    // (1) to (10)
     let authentic = authenticate(bundle.inner(), subject, trust_root, moment)?;
-    // (8)
+    // (11)
     let roles = expected
         .matches(&authentic.found.signer)
         .map_err(|mismatch| Refusal::new(mismatch.code(), mismatch.to_string()).with_found(&authentic.found))?;
@@ -130,7 +136,7 @@ pub fn verify(
     })
 }
 
-/// What steps 1 to 7 established. Whose it is has not been judged yet, so it never leaves the crate.
+/// What steps 1 to 10 established. Whose it is has not been judged yet, so it never leaves the crate.
 pub(crate) struct Authentic {
     pub(crate) statement: Statement,
     pub(crate) found: Found,
@@ -161,32 +167,33 @@ fn authenticate(
     moment: Moment,
 ) -> Result<Authentic, Refusal> {
     // (2)
-    let signer = certificate::read(bundle.certificate()?)?;
-    // (3)
-    let log = log::log_of(bundle.log_entry()?, trust_root)?;
-    // (4) The crate reads the payload too, and calls an entry about another digest an artifact mismatch; where our own
-    // reader knows better, it names the defect.
+    let signer = certificate::read(bundle.certificate()?, Issuers::Current)?;
+    // (3) to (8) The crate reads the payload too, and calls an entry about another digest an artifact mismatch; where our
+    // own reader knows better, it names the defect.
     let payload = bundle.envelope()?.payload.as_bytes();
     let statement = Statement::parse(payload);
-    let policy = VerificationPolicy::any_identity();
-    let result = log.verifier.verify(artifact(subject)?, &bundle.parsed, &policy).map_err(Refusal::from);
-    let result = result.map_err(|refusal| match (&statement, refusal.code) {
+    let claim = Claim {
+        bundle: &bundle.parsed,
+        entry: bundle.log_entry()?,
+        artifact: artifact(subject)?,
+        policy: VerificationPolicy::any_identity(),
+        required: Required::Proof,
+        signer: SignerKind::Certificate,
+    };
+    let times = claim.authenticate(trust_root, moment, |refusal| match (&statement, refusal.code) {
         (Err(e), ReasonCode::BundleMalformed) => Refusal::new(e.code(), e.to_string()),
         (Ok(statement), ReasonCode::SubjectMismatch) if statement.subject == *subject => {
-            Refusal::new(ReasonCode::LogEntryInvalid, refusal.message)
+            Refusal::new(ReasonCode::LogEntryMismatch, refusal.message)
         }
         _ => refusal,
     })?;
-    // (5)
-    let logged_at = earliest_time(&result)?;
-    // (6)
-    check_times(&result, moment)?;
-    log::check_key_window(log, result.verified_timestamps())?;
-    check_authorities(bundle, subject, trust_root, log, &result)?;
-    // (7)
+    let earliest = times.into_iter().min();
+    let logged_at = earliest.ok_or_else(|| Refusal::new(ReasonCode::TimestampMissing, "no trusted time"))?;
+    // (9)
     let predicate_type = statement.as_ref().ok().map(|statement| statement.predicate_type.clone());
     let found = Found { signer, logged_at, predicate_type };
     let statement = statement.map_err(|e| Refusal::new(e.code(), e.to_string()).with_found(&found))?;
+    // (10)
     if statement.subject != *subject {
         let message = format!("subject: expected {subject}, found {}", statement.subject);
         return Err(Refusal::new(ReasonCode::SubjectMismatch, message).with_found(&found));
@@ -194,7 +201,7 @@ fn authenticate(
     Ok(Authentic { statement, found, payload_digest: Digest::of(payload) })
 }
 
-fn artifact(subject: &Digest) -> Result<Artifact<'static>, Refusal> {
+pub(super) fn artifact(subject: &Digest) -> Result<Artifact<'static>, Refusal> {
     let algorithm = match subject.algorithm() {
         Algorithm::Sha256 => HashAlgorithm::Sha2256,
         Algorithm::Sha512 => HashAlgorithm::Sha2512,
@@ -202,50 +209,4 @@ fn artifact(subject: &Digest) -> Result<Artifact<'static>, Refusal> {
     let unusable = |why: String| Refusal::new(ReasonCode::VerificationFailed, format!("digest {subject}: {why}"));
     let bytes = hex::decode(subject.hex()).map_err(|e| unusable(e.to_string()))?;
     ArtifactDigest::new(algorithm, bytes).map(Artifact::from).map_err(|e| unusable(e.to_string()))
-}
-
-/// Fails closed should a later version of the crate skip a check without being told to.
-fn earliest_time(result: &VerificationResult) -> Result<Timestamp, Refusal> {
-    if !(result.certificate_verified() && result.sct_verified() && result.tlog_verified()) {
-        return Err(Refusal::new(ReasonCode::VerificationFailed, "a check of the Sigstore client was left out"));
-    }
-    let earliest = result.verified_timestamps().iter().min().copied();
-    earliest.ok_or_else(|| Refusal::new(ReasonCode::TimestampInvalid, "no trusted time"))
-}
-
-fn check_times(result: &VerificationResult, moment: Moment) -> Result<(), Refusal> {
-    for time in result.verified_timestamps() {
-        if time.duration_since(moment.now) > MAX_CLOCK_SKEW {
-            let message = format!("signed at {time}, which is in the future: it is {} now", moment.now);
-            return Err(Refusal::new(ReasonCode::TimeInFuture, message));
-        }
-        if let Some(at) = moment.at
-            && *time > at
-        {
-            return Err(Refusal::new(ReasonCode::SignedLater, format!("signed at {time}, later than {at}")));
-        }
-    }
-    Ok(())
-}
-
-/// Repeats step 4 without the authorities that were out of date, for CVE-2026-24122: an expired intermediate. The crate
-/// checks the leaf's dates alone. Where all authorities were in date there is nothing to repeat.
-fn check_authorities(
-    bundle: &Bundle,
-    subject: &Digest,
-    trust_root: &TrustRoot,
-    log: &Log,
-    result: &VerificationResult,
-) -> Result<(), Refusal> {
-    let verifier = trust_root
-        .verifier_without_expired_authorities(log, result.verified_timestamps())
-        .map_err(|e| Refusal::new(ReasonCode::VerificationFailed, e.to_string()))?;
-    let Some(verifier) = verifier else { return Ok(()) };
-    match verifier.verify(artifact(subject)?, &bundle.parsed, &VerificationPolicy::any_identity()) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(Refusal::new(
-            ReasonCode::CertificateInvalid,
-            "a certificate authority above the signing certificate was out of date when it signed",
-        )),
-    }
 }

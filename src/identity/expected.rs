@@ -45,7 +45,7 @@ impl NamePattern {
         Ok(Self::Regexp { pattern: pattern.to_owned(), anchored })
     }
 
-    fn matches(&self, name: &str) -> bool {
+    pub(super) fn matches(&self, name: &str) -> bool {
         match self {
             Self::Exact(expected) => expected == name,
             Self::Regexp { anchored, .. } => anchored.is_match(name),

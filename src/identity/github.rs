@@ -17,26 +17,38 @@ pub struct GitHubExpectation {
 }
 
 impl GitHubExpectation {
+    /// The first claim that differs, in the order of [`Self::compare`].
     pub(crate) fn matches(&self, claims: &CiClaims) -> Result<(), IdentityMismatch> {
-        let differs = |field, expected: String, found: &Option<String>| {
-            Err(IdentityMismatch { field, expected, found: found.clone() })
-        };
-        if claims.source_repository_uri.as_deref() != Some(self.repository.uri()) {
-            let expected = self.repository.uri().to_owned();
-            return differs(IdentityField::Repository, expected, &claims.source_repository_uri);
-        }
-        if let Some(git_ref) = &self.git_ref
-            && !claims.source_repository_ref.as_deref().is_some_and(|found| git_ref.matches(found))
-        {
-            return differs(IdentityField::Ref, git_ref.to_string(), &claims.source_repository_ref);
-        }
-        if let Some(workflow) = &self.workflow {
-            let uri = workflow.uri(&self.repository);
-            if !claims.build_signer_uri.as_deref().is_some_and(|found| is_workflow_at_a_ref(found, &uri)) {
-                return differs(IdentityField::Workflow, format!("{uri}@…"), &claims.build_signer_uri);
-            }
-        }
-        Ok(())
+        let differing = self.compare(claims).into_iter().find(|(_, _, same)| !same);
+        differing.map_or(Ok(()), |(field, expected, _)| {
+            let found = match field {
+                IdentityField::Ref => claims.source_repository_ref.clone(),
+                IdentityField::Workflow => claims.build_signer_uri.clone(),
+                IdentityField::Repository | IdentityField::Name | IdentityField::Issuer => {
+                    claims.source_repository_uri.clone()
+                }
+            };
+            Err(IdentityMismatch { field, expected: expected.unwrap_or_default(), found })
+        })
+    }
+
+    /// Every claim with what is expected of it (`None`: anything) and whether the certificate's agrees.
+    pub(crate) fn compare(&self, claims: &CiClaims) -> [(IdentityField, Option<String>, bool); 3] {
+        let repository = self.repository.uri().to_owned();
+        let same_repository = claims.source_repository_uri.as_deref() == Some(self.repository.uri());
+        let same_ref = self
+            .git_ref
+            .as_ref()
+            .is_none_or(|git_ref| claims.source_repository_ref.as_deref().is_some_and(|found| git_ref.matches(found)));
+        let uri = self.workflow.as_ref().map(|workflow| workflow.uri(&self.repository));
+        let same_workflow = uri
+            .as_ref()
+            .is_none_or(|uri| claims.build_signer_uri.as_deref().is_some_and(|found| is_workflow_at_a_ref(found, uri)));
+        [
+            (IdentityField::Repository, Some(repository), same_repository),
+            (IdentityField::Ref, self.git_ref.as_ref().map(ToString::to_string), same_ref),
+            (IdentityField::Workflow, uri.map(|uri| format!("{uri}@…")), same_workflow),
+        ]
     }
 }
 
@@ -61,6 +73,32 @@ fn is_workflow_at_a_ref(found: &str, workflow: &str) -> bool {
     git_ref.strip_prefix("refs/").is_some_and(|name| !name.is_empty()) || commit
 }
 
+/// A workflow at a ref, as names and build signer URIs spell it: `REPOSITORY/.github/workflows/FILE@REF`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkflowRun {
+    /// The full URL of the workflow's repository.
+    pub repository: String,
+    /// `.github/workflows/FILE`
+    pub path: String,
+    pub git_ref: String,
+}
+
+/// Takes a name apart; `None` where it is not of that shape.
+#[must_use]
+pub fn workflow_run(name: &str) -> Option<WorkflowRun> {
+    let at = name.find("/.github/workflows/")?;
+    let (repository, path) = (&name[..at], &name[at + 1..]);
+    let (path, git_ref) = path.split_once('@')?;
+    repository.parse::<GitHubRepository>().ok()?;
+    let is_url = repository.contains("://");
+    let shaped = is_url && path.strip_prefix(WORKFLOWS).is_some_and(is_name) && !git_ref.is_empty();
+    shaped.then(|| WorkflowRun {
+        repository: repository.to_owned(),
+        path: path.to_owned(),
+        git_ref: git_ref.to_owned(),
+    })
+}
+
 /// `OWNER/REPO` on github.com, or the full URL on another GitHub server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GitHubRepository {
@@ -74,7 +112,7 @@ impl GitHubRepository {
         &self.uri
     }
 
-    fn server(&self) -> &str {
+    pub(super) fn server(&self) -> &str {
         let owner = self.uri.rfind('/').and_then(|i| self.uri[..i].rfind('/'));
         owner.map_or(self.uri.as_str(), |i| &self.uri[..i])
     }

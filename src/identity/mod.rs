@@ -5,14 +5,18 @@
 //! expressions match the whole name, GitHub claims are compared by Fulcio's extension OIDs
 //! (<https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md>) and never by the deprecated `.2` to `.6`.
 
+mod compare;
 mod expected;
 mod github;
 mod issuer;
+mod lint;
 mod mismatch;
 mod signer;
 
+pub use compare::accepting_flags;
 pub use expected::{ExpectedIdentities, ExpectedIdentity, IdentityRole, NamePattern};
-pub use github::{GitHubExpectation, GitHubRepository, RefGlob, Workflow};
+pub use github::{GitHubExpectation, GitHubRepository, RefGlob, Workflow, WorkflowRun, workflow_run};
 pub use issuer::Issuer;
+pub use lint::{IdentityFinding, lint, warnings};
 pub use mismatch::{IdentityError, IdentityField, IdentityMismatch};
 pub use signer::{CiClaims, NameKind, SignerIdentity};

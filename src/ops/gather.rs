@@ -219,7 +219,9 @@ impl Gathering<'_> {
         let Rules { trust_root, expected, moment, .. } = self.rules;
         let result = Unverified::from_bytes(&bytes)
             .and_then(|bundle| verify(&bundle, &self.subject, expected, trust_root, moment));
-        Look::Outcome(AttestationOutcome::of(layer.digest.clone(), Format::BundleV03, result))
+        let found = result.as_ref().err().and_then(|refusal| refusal.found.clone());
+        let outcome = AttestationOutcome::of(layer.digest.clone(), Format::BundleV03, result);
+        Look::Outcome(outcome.explained(found.as_deref(), expected, self.required))
     }
 }
 

@@ -3,12 +3,15 @@
 //! Each reads all facts first, decides in core, and writes last. Progress goes to a [`Reporter`], time comes from a
 //! [`crate::sigstore::Clock`]; neither ever decides anything.
 
+pub mod channels;
 pub mod gather;
 pub mod inspect;
 pub mod look;
+pub mod operate;
 pub mod promote;
 pub mod push;
 pub mod resolve;
+pub mod tag_writes;
 pub mod tree;
 pub mod verify;
 

@@ -16,6 +16,10 @@ pub enum Candidate {
     DpkgMd5sums,
     ApkInstalled,
     ApkRepositories,
+    /// `Packages`, `Packages.db` or `rpmdb.sqlite`.
+    RpmDatabase,
+    /// What Azure Linux's distroless images have instead.
+    RpmManifest,
     /// Any `package.json`; which of them is a package the parser tells.
     NpmPackage,
     /// `METADATA` of a `.dist-info`, `PKG-INFO` of an egg, an `.egg-info` file.
@@ -41,7 +45,6 @@ pub enum Candidate {
 /// Kinds of databases that we see but do not read yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Unsupported {
-    Rpm,
     Opkg,
     Pacman,
     Portage,
@@ -55,7 +58,6 @@ impl Unsupported {
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {
-            Self::Rpm => "RPM database",
             Self::Opkg => "opkg database",
             Self::Pacman => "pacman database",
             Self::Portage => "Portage database",
@@ -68,7 +70,7 @@ impl Unsupported {
 
 impl Unsupported {
     fn is_language(self) -> bool {
-        !matches!(self, Self::Rpm | Self::Opkg | Self::Pacman | Self::Portage)
+        !matches!(self, Self::Opkg | Self::Pacman | Self::Portage)
     }
 }
 
@@ -77,9 +79,11 @@ impl Candidate {
     #[must_use]
     pub fn max_bytes(self) -> u64 {
         match self {
-            Self::DpkgStatus | Self::ApkInstalled => MAX_DATABASE_BYTES,
+            Self::DpkgStatus | Self::ApkInstalled | Self::RpmManifest => MAX_DATABASE_BYTES,
+            Self::RpmDatabase => MAX_RPM_DATABASE_BYTES,
             Self::PythonEgg => MAX_EGG_BYTES,
-            Self::ComposerInstalled | Self::DotnetDeps | Self::EmbeddedSbom => MAX_LIST_BYTES,
+            Self::ComposerInstalled | Self::EmbeddedSbom => MAX_LIST_BYTES,
+            Self::DotnetDeps => MAX_DEPS_BYTES,
             Self::DpkgMd5sums => MAX_MD5SUMS_BYTES,
             Self::OsRelease
             | Self::ApkRepositories
@@ -120,6 +124,8 @@ impl Candidate {
             | Self::DpkgMd5sums
             | Self::ApkInstalled
             | Self::ApkRepositories
+            | Self::RpmDatabase
+            | Self::RpmManifest
             // It may name packages of the system too; `inventory` looks at each.
             | Self::EmbeddedSbom => false,
         }
@@ -128,11 +134,15 @@ impl Candidate {
 
 /// A whole OS database: a desktop with 3,000 packages has 4 MiB.
 pub const MAX_DATABASE_BYTES: u64 = 16 * 1024 * 1024;
+/// An RPM database, which also names every file: 50 MiB for 500 packages.
+pub const MAX_RPM_DATABASE_BYTES: u64 = 128 * 1024 * 1024;
 /// File list of one package: Debian's largest (texlive, linux headers) is about 2 MiB.
 pub const MAX_MD5SUMS_BYTES: u64 = 8 * 1024 * 1024;
 /// A list of all packages of one application: Composer's for a shop with 400 packages and a Bitnami SPDX document with
 /// 300 archives are about 1 MiB.
 pub const MAX_LIST_BYTES: u64 = 8 * 1024 * 1024;
+/// A `deps.json`: those of ASP.NET applications with 300 libraries have 300 KiB.
+pub const MAX_DEPS_BYTES: u64 = 4 * 1024 * 1024;
 /// A zipped egg: old and rare; the largest on PyPI are compiled libraries of a few MiB.
 pub const MAX_EGG_BYTES: u64 = 16 * 1024 * 1024;
 /// One entry: a `package.json`, a `status.d` stanza.
@@ -147,7 +157,7 @@ pub const MIN_STREAM_MEMORY: u64 = 256 * 1024;
 pub const OS_RELEASE: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 
 /// Names that may be reached through symbolic links; `image` resolves them inside the root.
-pub const WELL_KNOWN: [&str; 9] = [
+pub const WELL_KNOWN: [&str; 14] = [
     "etc/os-release",
     "usr/lib/os-release",
     "var/lib/dpkg",
@@ -157,6 +167,11 @@ pub const WELL_KNOWN: [&str; 9] = [
     "lib/apk/db/installed",
     "usr/lib/apk/db",
     "etc/apk/repositories",
+    "var/lib/rpm",
+    "var/lib/rpm/Packages",
+    "var/lib/rpm/Packages.db",
+    "var/lib/rpm/rpmdb.sqlite",
+    "usr/lib/sysimage/rpm",
 ];
 
 /// What `path` is, or `None` for a file that does not matter.
@@ -174,7 +189,7 @@ fn os_candidate(path: &str) -> Option<Candidate> {
         "usr/lib/opkg/status" | "var/lib/opkg/status" | "opt/lib/opkg/status" => {
             return Some(Candidate::Unsupported(Unsupported::Opkg));
         }
-        "var/lib/rpmmanifest/container-manifest-2" => return Some(Candidate::Unsupported(Unsupported::Rpm)),
+        "var/lib/rpmmanifest/container-manifest-2" => return Some(Candidate::RpmManifest),
         _ => {}
     }
     if let Some(rest) = path.strip_prefix("var/lib/dpkg/") {
@@ -189,7 +204,7 @@ fn os_candidate(path: &str) -> Option<Candidate> {
     if let Some(name) = ["var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/"].into_iter().find_map(below)
         && matches!(name, "Packages" | "Packages.db" | "rpmdb.sqlite")
     {
-        return Some(Candidate::Unsupported(Unsupported::Rpm));
+        return Some(Candidate::RpmDatabase);
     }
     if below("var/lib/pacman/local/").is_some_and(|rest| rest.ends_with("/desc")) {
         return Some(Candidate::Unsupported(Unsupported::Pacman));
@@ -270,7 +285,11 @@ mod tests {
             ("opt/app.jar", Some(C::Unsupported(U::Java))),
             ("app/vendor/composer/installed.json", Some(C::ComposerInstalled)),
             ("app/App.deps.json", Some(C::DotnetDeps)),
-            ("var/lib/rpm/rpmdb.sqlite", Some(C::Unsupported(U::Rpm))),
+            ("var/lib/rpm/rpmdb.sqlite", Some(C::RpmDatabase)),
+            ("usr/lib/sysimage/rpm/Packages.db", Some(C::RpmDatabase)),
+            ("var/lib/rpm/Packages", Some(C::RpmDatabase)),
+            ("var/lib/rpm/Name", None),
+            ("var/lib/rpmmanifest/container-manifest-2", Some(C::RpmManifest)),
             ("opt/conda/conda-meta/zlib-1.json", Some(C::CondaPackage)),
             ("opt/conda/conda-meta/history", None),
             ("opt/bitnami/redis/.spdx-redis.spdx", Some(C::EmbeddedSbom)),

@@ -160,14 +160,18 @@ pub fn owned_paths(bytes: &[u8]) -> String {
         let Ok(line) = std::str::from_utf8(line) else { continue };
         let Some((_, path)) = line.split_once(char::is_whitespace) else { continue };
         let path = path.trim().trim_start_matches("./").trim_start_matches('/');
-        let dull = ["usr/share/doc/", "usr/share/man/", "usr/share/locale/", "usr/include/", "usr/share/icons/"];
-        let dull = dull.iter().any(|prefix| path.starts_with(prefix)) && candidate(path).is_none();
-        if !path.is_empty() && !dull {
+        if !path.is_empty() && (!is_dull(path) || candidate(path).is_some()) {
             kept.push_str(path);
             kept.push('\n');
         }
     }
     kept
+}
+
+/// Documentation, translations and headers: hardly anything there is a package.
+pub(crate) fn is_dull(path: &str) -> bool {
+    let dull = ["usr/share/doc", "usr/share/man", "usr/share/locale", "usr/include", "usr/share/icons"];
+    dull.iter().any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 #[cfg(test)]

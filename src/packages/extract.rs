@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::packages::candidate::{Candidate, Unsupported};
 use crate::packages::{
     Content, Os, Parsed, apk, composer, conda, dotnet, dpkg, egg, embedded, executable, gem, npm, os_release, python,
+    rpm,
 };
 
 /// Everything that later steps need of one file.
@@ -41,7 +42,8 @@ pub fn extract(kind: Candidate, path: &str, content: &mut Content<'_>) -> Option
     let extract = match kind {
         Candidate::Unsupported(kind) => Extract { unsupported: Some(kind), ..Extract::default() },
         // Streamed: executables and archives.
-        Candidate::Executable => executable::read(path, content)?,
+        // A failure of the stream is kept in `content`.
+        Candidate::Executable => executable::read(path, content).ok()??.into(),
         // Small files, whole.
         _ => {
             let max = kind.max_bytes();
@@ -64,6 +66,11 @@ fn whole(kind: Candidate, path: &str, bytes: &[u8]) -> Extract {
             let installed = apk::parse(path, bytes);
             Extract { owned: installed.owned, ..installed.parsed.into() }
         }
+        Candidate::RpmDatabase => {
+            let installed = rpm::parse(path, bytes);
+            Extract { owned: installed.owned, ..installed.parsed.into() }
+        }
+        Candidate::RpmManifest => rpm::manifest::parse(path, bytes).into(),
         Candidate::ApkRepositories => Extract { stream: os_release::alpine_repository(bytes), ..Extract::default() },
         // Languages.
         Candidate::NpmPackage => npm::parse(path, bytes).into(),

@@ -159,14 +159,15 @@ impl Work {
             let detail = format!("{} {} without a single package", os.id, os.version);
             self.anomalies.push(whole(AnomalyCode::OsWithoutPackages, detail));
         }
-        // Advisories are filed by release; Wolfi and Chainguard have but one.
-        let rolling = |os: &Os| matches!(os.id.as_str(), "wolfi" | "chainguard");
+        // Advisories are filed by release; these have but one.
+        let rolling = |os: &Os| matches!(os.family(), "wolfi" | "chainguard" | "opensuse-tumbleweed");
         if has_os_packages && os.is_none_or(|os| os.version.is_empty() && !rolling(os)) {
             let detail = "packages of an operating system whose name or version os-release does not tell".to_owned();
             self.anomalies.push(whole(AnomalyCode::OsUnknown, detail));
         }
         // A family that the scanner has no advisories for looks exactly like a clean image.
-        let unmatched = self.packages.iter().find(|p| os.is_some_and(|os| !p.ecosystem.has_advisories_for(&os.id)));
+        let unmatched =
+            self.packages.iter().find(|p| os.is_some_and(|os| !p.ecosystem.has_advisories_for(os.family())));
         if let (Some(package), Some(os)) = (unmatched, os) {
             let detail =
                 format!("{} of operating system {:?}, for which no advisories are matched", package.path, os.id);

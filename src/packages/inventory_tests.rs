@@ -59,7 +59,7 @@ fn language_packages_owned_by_os_packages_are_dropped() {
 #[test]
 fn databases_that_are_not_catalogued_are_one_anomaly_per_kind_and_layer() {
     let mut files: Vec<_> = (0..50).map(|i| file(&format!("opt/app{i}.jar"), "")).collect();
-    files.push(file("var/lib/rpm/Packages", ""));
+    files.push(file("usr/lib/opkg/status", ""));
     files.push(file("etc/os-release", DEBIAN));
     files.push(file("var/lib/dpkg/status", "Package: a\nVersion: 1\n"));
     let inventory = inventory(&files, Vec::new());

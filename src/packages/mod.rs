@@ -19,6 +19,8 @@ pub mod embedded;
 pub mod executable;
 pub mod extract;
 pub mod gem;
+pub mod go_binary;
+mod go_version;
 pub mod inventory;
 mod json;
 mod name;
@@ -28,6 +30,8 @@ pub mod package;
 pub mod parsed;
 pub mod purl;
 pub mod python;
+pub mod rpm;
+pub mod rust_binary;
 pub mod zip;
 
 pub use anomaly::{Anomaly, AnomalyCode};

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use crate::policy::Explanation;
+
 macro_rules! reason_codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal, $help:literal;)+) => {
         /// A stable code. The doc comment of each variant says when it is given.
@@ -66,22 +68,73 @@ reason_codes! {
     BundleVersion = "bundle-version", "";
     /// The bundle is larger than the limit.
     BundleTooLarge = "bundle-too-large", "";
+    /// More log entries or timestamps than the limit.
+    BundleCounts = "bundle-counts", "";
+    /// A message signature, where a statement in a DSSE envelope is asked for, or the other way round.
+    BundleContent = "bundle-content", "sign with cosign sign or cosign attest, not with sign-blob";
+    /// The bundle carries a chain, a public key's hint or nothing instead of the one signing certificate.
+    BundleMaterial = "bundle-material", "";
+    /// The envelope's payload is of another type than in-toto.
+    PayloadType = "payload-type", "";
+    /// The envelope has no signature, or several.
+    SignatureCount = "signature-count", "";
     /// The signature does not verify with the certificate's key.
     SignatureInvalid = "signature-invalid", "";
-    /// The certificate does not chain to the trust root, or was not valid at the trusted time, or lacks a needed usage.
-    CertificateInvalid = "certificate-invalid", "check which Sigstore instance signed it: --trust-root";
-    /// The certificate's SCT is missing or does not verify.
-    SctInvalid = "sct-invalid", "";
-    /// The transparency log entry is missing, not exactly one, of an unknown log, or does not match the signature.
+    /// The certificate cannot be read or has not the form of a signing certificate: usages, names, issuer.
+    CertificateInvalid = "certificate-invalid", "";
+    /// The certificate does not chain to an authority of the trust root, for code signing, at the trusted time.
+    CertificateUntrusted = "certificate-untrusted", "check which Sigstore instance signed it: --trust-root";
+    /// A trusted time lies outside the certificate's dates.
+    CertificateExpired = "certificate-expired", "";
+    /// A certificate authority above the signing certificate was out of date at a trusted time.
+    AuthorityExpired = "authority-expired", "";
+    /// The certificate carries no SCT.
+    SctMissing = "sct-missing", "";
+    /// The certificate's SCT does not verify, is not exactly one, or is of a log or time outside the trust root.
+    SctInvalid = "sct-invalid", "check which Sigstore instance signed it: --trust-root";
+    /// The bundle has no transparency log entry.
+    LogEntryMissing = "log-entry-missing", "";
+    /// More than one transparency log entry: one log must not count twice, and we ask for one.
+    LogEntryCount = "log-entry-count", "";
+    /// The entry is of a log that is not in the trust root.
+    LogUnknown = "log-unknown", "check which Sigstore instance signed it: --trust-root";
+    /// The log's key was not in use at the trusted time.
+    LogKeyWindow = "log-key-window", "";
+    /// The log entry is about another signature, certificate or content.
+    LogEntryMismatch = "log-entry-mismatch", "";
+    /// The log entry cannot be read, or is of a kind that does not fit.
     LogEntryInvalid = "log-entry-invalid", "";
-    /// No trusted time, or one outside its authority's validity.
-    TimestampInvalid = "timestamp-invalid", "";
+    /// No inclusion proof, or one that does not lead to the checkpoint's root.
+    InclusionProofInvalid = "inclusion-proof-invalid", "";
+    /// The checkpoint is missing, malformed, of another origin, or not signed by the entry's log.
+    CheckpointInvalid = "checkpoint-invalid", "";
+    /// The log's promise (signed entry timestamp) is missing or does not verify.
+    InclusionPromiseInvalid = "inclusion-promise-invalid", "";
+    /// No trusted time: neither a timestamp nor a signed integrated time.
+    TimestampMissing = "timestamp-missing", "";
+    /// A timestamp that does not verify, stands twice, or is outside its authority's validity.
+    TimestampInvalid = "timestamp-invalid", "check which Sigstore instance signed it: --trust-root";
     /// The trusted time lies in the future.
     TimeInFuture = "time-in-future", "check this machine's clock: countersign doctor";
     /// Signed later than `--at`.
     SignedLater = "signed-later", "";
     /// Another cryptographic check of the Sigstore client failed.
     VerificationFailed = "verification-failed", "";
+    // ── identities that accept more than was meant (warnings, and `policy lint`) ────────────────────────────
+    /// An identity regexp without anchors: countersign matches the whole name, other verifiers match inside a longer one.
+    IdentityUnanchored = "identity-unanchored", "write the regexp as ^…$";
+    /// The expected identity accepts any git ref, so that every branch and pull request may sign.
+    IdentityAnyRef = "identity-any-ref", "name the ref: refs/tags/v* for releases";
+    /// The expected identity accepts any workflow of the repository.
+    IdentityAnyWorkflow = "identity-any-workflow", "name the workflow file";
+    /// The expected identity accepts workflows of repositories that it does not name.
+    IdentityAnyRepository = "identity-any-repository", "name owner and repository";
+    /// An identity without an issuer: any provider that Fulcio trusts could vouch for that name.
+    IdentityIssuerMissing = "identity-issuer-missing", "name the issuer";
+    /// A reusable workflow's name says nothing about who called it, and the calling repository is not asked for.
+    IdentityReusableWorkflow = "identity-reusable-workflow", "ask for the calling repository too: --github-repository";
+    /// The expected identity accepts e-mail addresses that it does not name.
+    IdentityEmailWildcard = "identity-email-wildcard", "list each address";
     // ── registry ────────────────────────────────────────────────────────────────────────────────────────────
     /// The reference does not exist.
     NotFound = "not-found", "check the name and the digest or tag";
@@ -163,6 +216,10 @@ reason_codes! {
     ListIncomplete = "list-incomplete", "try again; nothing was decided";
     /// Where a tag points, or what records its target has, could not be read.
     TargetUnknown = "target-unknown", "try again; nothing was decided";
+    /// A rollback holds the channel until a release above the version rolled back from.
+    ChannelHeld = "channel-held", "";
+    /// No version is left that the channel could show; it stays where it is, and is not resolved.
+    NoVersionLeft = "no-version-left", "release a new version";
     /// A branch tag shows a commit that ours does not descend from.
     NotDescendant = "not-descendant", "";
     /// A tag changed between the look and the write, or right after.
@@ -207,13 +264,22 @@ pub struct Reason {
     pub code: ReasonCode,
     pub message: String,
     pub help: String,
+    /// Expected beside found, where something authentic does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Box<Explanation>>,
 }
 
 impl Reason {
     /// A reason with the code's own help.
     #[must_use]
     pub fn new(code: ReasonCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), help: code.help().to_owned() }
+        Self { code, message: message.into(), help: code.help().to_owned(), explanation: None }
+    }
+
+    #[must_use]
+    pub fn explained(mut self, explanation: Explanation) -> Self {
+        self.explanation = Some(Box::new(explanation));
+        self
     }
 
     #[must_use]

@@ -64,9 +64,10 @@ fn image_purl(subject: &SbomSubject) -> Option<String> {
 }
 
 pub(super) fn operating_system(os: &Os, bom_ref: &str) -> Component {
-    let mut component = Component::new(Classification::OperatingSystem, &os.id, &os.version, Some(bom_ref.to_owned()));
+    let mut component =
+        Component::new(Classification::OperatingSystem, os.family(), &os.version, Some(bom_ref.to_owned()));
     component.description = os.name.as_deref().map(NormalizedString::new);
-    component.properties = Some(Properties(vec![property("Class", "os-pkgs"), property("Type", &os.id)]));
+    component.properties = Some(Properties(vec![property("Class", "os-pkgs"), property("Type", os.family())]));
     component
 }
 
@@ -129,7 +130,7 @@ fn properties(package: &Package, os: Option<&Os>) -> Vec<Property> {
     if let Some(label) = &package.modularity {
         list.push(property("Modularitylabel", label));
     }
-    list.push(property("PkgID", &format!("{}@{}", package.name, package.version)));
+    list.push(property("PkgID", &package_id(package)));
     list.push(property("PkgType", package_type(package.ecosystem, os)));
     if let (Some(source), Some(parts)) = (&package.source, package.source_parts()) {
         let DebVersion { epoch, upstream, revision } = parts;
@@ -148,13 +149,23 @@ fn properties(package: &Package, os: Option<&Os>) -> Vec<Property> {
     list
 }
 
+/// As Trivy's image scan writes it.
+fn package_id(package: &Package) -> String {
+    match (package.ecosystem, package.version_parts()) {
+        (Ecosystem::Rpm, DebVersion { upstream, revision, .. }) => {
+            let architecture = package.architecture.as_deref().unwrap_or_default();
+            format!("{}@{upstream}-{revision}.{architecture}", package.name)
+        }
+        _ => format!("{}@{}", package.name, package.version),
+    }
+}
+
 /// Trivy's name for the kind of package: the distribution's for its packages.
 fn package_type(ecosystem: Ecosystem, os: Option<&Os>) -> &str {
     match (ecosystem, os) {
-        (Ecosystem::Dpkg | Ecosystem::Apk, Some(os)) => &os.id,
+        (Ecosystem::Dpkg | Ecosystem::Apk | Ecosystem::Rpm, Some(os)) => os.family(),
         (Ecosystem::Dpkg, None) => "debian",
         (Ecosystem::Apk, None) => "alpine",
-        (Ecosystem::Rpm, Some(os)) => &os.id,
         (Ecosystem::Rpm, None) => "redhat",
         (Ecosystem::Npm, _) => "node-pkg",
         (Ecosystem::Pypi, _) => "python-pkg",

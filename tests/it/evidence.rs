@@ -117,12 +117,12 @@ fn bundles_that_are_not_ours_are_refused_with_the_right_code() {
     let email = exactly(EMAIL, EMAIL_ISSUER);
     let ci = github("example-org/app", ".github/workflows/release.yml", "refs/tags/v*");
     let cases = [
-        ("blob-signature", &email, ReasonCode::BundleMalformed, None),
+        ("blob-signature", &email, ReasonCode::BundleContent, None),
         ("ci-branch", &ci, ReasonCode::ClaimMismatch, Some("@refs/heads/main")),
         ("ci-other-repository", &ci, ReasonCode::ClaimMismatch, Some("example-org/app-evil/")),
         ("email-lookalike", &email, ReasonCode::IdentityMismatch, Some("releaser@example.com.evil.example")),
         ("other-email", &email, ReasonCode::IdentityMismatch, Some("other@example.com")),
-        ("other-trust-root", &email, ReasonCode::LogEntryInvalid, None),
+        ("other-trust-root", &email, ReasonCode::LogUnknown, None),
         ("two-subjects", &email, ReasonCode::SubjectCount, Some("@")),
     ];
     for (name, expected, code, found) in cases {
@@ -243,31 +243,31 @@ fn each_bound_and_shape_has_its_own_refusal() {
         ("unknown version", ReasonCode::BundleMalformed, |b| {
             b["mediaType"] = "application/vnd.dev.sigstore.bundle.v0.9+json".into();
         }),
-        ("no log entry", ReasonCode::LogEntryInvalid, |b| {
+        ("no log entry", ReasonCode::LogEntryMissing, |b| {
             b["verificationMaterial"]["tlogEntries"] = serde_json::json!([]);
         }),
-        ("the same log entry twice", ReasonCode::LogEntryInvalid, |b| {
+        ("the same log entry twice", ReasonCode::LogEntryCount, |b| {
             let entries = b["verificationMaterial"]["tlogEntries"].as_array_mut().unwrap();
             entries.push(entries[0].clone());
         }),
-        ("too many log entries", ReasonCode::BundleMalformed, |b| {
+        ("too many log entries", ReasonCode::BundleCounts, |b| {
             let entries = b["verificationMaterial"]["tlogEntries"].as_array_mut().unwrap();
             *entries = vec![entries[0].clone(); 33];
         }),
-        ("no timestamp", ReasonCode::TimestampInvalid, |b| {
+        ("no timestamp", ReasonCode::TimestampMissing, |b| {
             b["verificationMaterial"]["timestampVerificationData"] = serde_json::json!({});
         }),
-        ("no inclusion proof", ReasonCode::LogEntryInvalid, |b| {
+        ("no inclusion proof", ReasonCode::InclusionProofInvalid, |b| {
             b["verificationMaterial"]["tlogEntries"][0].as_object_mut().unwrap().remove("inclusionProof");
         }),
-        ("another tree size than the checkpoint's", ReasonCode::LogEntryInvalid, |b| {
+        ("another tree size than the checkpoint's", ReasonCode::InclusionProofInvalid, |b| {
             b["verificationMaterial"]["tlogEntries"][0]["inclusionProof"]["treeSize"] = "99".into();
         }),
-        ("two signatures", ReasonCode::BundleMalformed, |b| {
+        ("two signatures", ReasonCode::SignatureCount, |b| {
             let signatures = b["dsseEnvelope"]["signatures"].as_array_mut().unwrap();
             signatures.push(signatures[0].clone());
         }),
-        ("another payload type", ReasonCode::BundleMalformed, |b| {
+        ("another payload type", ReasonCode::PayloadType, |b| {
             b["dsseEnvelope"]["payloadType"] = "application/json".into();
         }),
     ];

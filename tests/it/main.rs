@@ -14,16 +14,23 @@ mod channels;
 mod cli_text;
 /// The ways around the gate do not compile.
 mod compile_fail;
+/// The verification cases of sigstore-conformance.
+mod conformance;
 /// The client is killed; the rerun finishes.
 mod crash;
+mod crash_matrix;
 /// CycloneDX: the same bytes for the same image, and valid.
 mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// Images made to mislead: the right outcome, within bounds.
+mod hostile;
 /// Trees and layers of images, good and hostile.
 mod image;
 /// The invariants, from outside.
 mod invariants;
+/// Broad identities are reported, refusals explained.
+mod lint;
 /// Evidence from a folder instead of a registry.
 mod offline;
 /// Rego unit tests of `policies/`, through the engine that decides.
@@ -36,6 +43,8 @@ mod reference;
 mod registry;
 /// Tags to verified digests.
 mod resolve;
+/// One channel goes back and is held.
+mod rollback;
 /// Layers to inventories and SBOMs.
 mod sbom;
 /// The real Trivy and misbehaving ones, behind the launcher.
@@ -48,3 +57,5 @@ mod support;
 mod tree;
 /// Verdicts on what is attached.
 mod verify;
+/// A version is withdrawn.
+mod withdraw;

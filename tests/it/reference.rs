@@ -79,6 +79,10 @@ async fn what_the_commands_print_fits_the_schemas() {
     let tag = format!("{}:1.2", bed.repository("acme/app"));
     fits(&bed.json(&["resolve", &tag]).await, "Resolution");
     fits(&bed.json(&["resolve", &tag, &format!("{}:none", bed.repository("acme/app"))]).await, "Resolution");
+    let loose = ["--issuer", "https://issuer.example", "--identity-regexp", ".*@example.com"];
+    fits(&bed.json(&[&["verify", &good], &loose[..]].concat()).await, "Verification");
+    fits(&bed.json(&[&["policy", "lint", &good], &loose[..]].concat()).await, "Lint");
+    fits(&bed.json(&["policy", "lint", &nowhere]).await, "Lint");
     fits(&bed.json(&["scan", &bad]).await, "Scan");
     fits(&bed.json(&["scan", &nowhere]).await, "Scan");
     write_layout(&bed.path("layout"), &[("sample", &Sample::fixed().alpine().unwrap())]).unwrap();

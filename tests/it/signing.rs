@@ -168,14 +168,14 @@ async fn a_file_with_a_token_is_read_for_each_use() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bundle_that_the_trust_root_refuses_is_not_handed_out() {
     let cases = [
-        (Service::Rekor, Effect::WrongKey, ReasonCode::LogEntryInvalid),
-        (Service::Rekor, Effect::WrongInclusionProof, ReasonCode::LogEntryInvalid),
-        (Service::Rekor, Effect::WrongOrigin, ReasonCode::LogEntryInvalid),
+        (Service::Rekor, Effect::WrongKey, ReasonCode::CheckpointInvalid),
+        (Service::Rekor, Effect::WrongInclusionProof, ReasonCode::InclusionProofInvalid),
+        (Service::Rekor, Effect::WrongOrigin, ReasonCode::CheckpointInvalid),
         (Service::Tsa, Effect::WrongKey, ReasonCode::TimestampInvalid),
         (Service::Fulcio, Effect::WrongKey, ReasonCode::SctInvalid),
-        (Service::Fulcio, Effect::NoSct, ReasonCode::SctInvalid),
-        (Service::Fulcio, Effect::OtherRoot, ReasonCode::CertificateInvalid),
-        (Service::Fulcio, Effect::ExpiredCertificate, ReasonCode::CertificateInvalid),
+        (Service::Fulcio, Effect::NoSct, ReasonCode::SctMissing),
+        (Service::Fulcio, Effect::OtherRoot, ReasonCode::CertificateUntrusted),
+        (Service::Fulcio, Effect::ExpiredCertificate, ReasonCode::CertificateExpired),
     ];
     for (service, effect, expected) in cases {
         let sigstore = Sigstore::start(Options::default()).await.unwrap();

@@ -26,6 +26,7 @@ mod switches;
 mod token;
 mod trap;
 mod uploads;
+mod upstream;
 
 #[cfg(test)]
 mod client;
@@ -66,6 +67,9 @@ pub struct Options {
     pub anonymous_pull: bool,
     /// Switches that are on from the start.
     pub switches: Vec<Switch>,
+    /// `HOST:PORT` of a real registry: it answers, and this one only logs and breaks. Users and all switches but latency
+    /// are the real one's business then.
+    pub upstream: Option<String>,
 }
 
 /// A running registry. Ends, with all its connections, when dropped.
@@ -98,6 +102,7 @@ impl Registry {
             auth: Mutex::new(auth),
             log: Mutex::default(),
             faults,
+            upstream: options.upstream,
         });
         let lines = Lines::default();
         let listener = CuttableListener { listener, lines: lines.clone() };

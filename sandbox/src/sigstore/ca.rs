@@ -3,7 +3,7 @@
 use super::{
     certificate::{self, Authority, CertificateOptions, Sct, basic_constraints, extension, key_identifiers},
     clock,
-    ct::{self, CtLog},
+    ct::{self, CtLogs},
     identity::Identity,
     key::EcKey,
 };
@@ -26,6 +26,7 @@ pub(super) const CA_LIFETIME_SECONDS: i64 = 10 * 365 * 86_400;
 #[derive(Debug)]
 pub(super) struct Ca {
     trusted: Chain,
+    second: Chain,
     foreign: Chain,
 }
 
@@ -48,7 +49,11 @@ pub struct Issued {
 impl Ca {
     /// `intermediate_ends`: seconds from now at which the trusted intermediate expires, e.g. negative for one that has.
     pub(super) fn generate(intermediate_ends: Option<i64>) -> Result<Self> {
-        Ok(Self { trusted: Chain::generate(intermediate_ends)?, foreign: Chain::generate(None)? })
+        Ok(Self {
+            trusted: Chain::generate(intermediate_ends)?,
+            second: Chain::generate(None)?,
+            foreign: Chain::generate(None)?,
+        })
     }
 
     /// Intermediate, then root, of the chain that the trust root holds.
@@ -56,28 +61,36 @@ impl Ca {
         self.trusted.certificates()
     }
 
+    /// Of the second authority.
+    pub(super) fn second_chain(&self) -> Vec<Vec<u8>> {
+        self.second.certificates()
+    }
+
     /// Issue a certificate for a public key in SPKI DER.
     pub(super) fn issue(
         &self,
         identity: &Identity,
         spki: &[u8],
-        ct: &CtLog,
+        ct: &CtLogs,
         options: &CertificateOptions,
     ) -> Result<Issued> {
         let chain = match options.authority {
             Authority::Trusted => &self.trusted,
+            Authority::Second => &self.second,
             Authority::Foreign => &self.foreign,
         };
         let issuer_spki = chain.key.spki();
         let extensions = options.extensions(identity, spki, &issuer_spki)?;
         let mut tbs = certificate::tbs(&chain.name, &RdnSequence::default(), options.validity(), spki, extensions)?;
         let precertificate = tbs.to_der()?;
-        let sct = |wrong| ct.timestamp(&issuer_spki, &precertificate, wrong);
+        let sct = |wrong| ct.first.timestamp(&issuer_spki, &precertificate, wrong);
         let timestamps = match options.sct {
             Sct::None => vec![],
             Sct::Good => vec![sct(false)?],
             Sct::WrongKey => vec![sct(true)?],
             Sct::Twice => vec![sct(false)?, sct(false)?],
+            Sct::OfAnother => vec![ct.first.timestamp(&issuer_spki, b"another certificate", false)?],
+            Sct::SecondLog => vec![ct.second.timestamp(&issuer_spki, &precertificate, false)?],
         };
         if !timestamps.is_empty() {
             let list = OctetString::new(ct::list(&timestamps)?)?;

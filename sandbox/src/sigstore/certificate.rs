@@ -41,12 +41,18 @@ pub enum Sct {
     WrongKey,
     /// The same log's timestamp twice in one list.
     Twice,
+    /// The log's own timestamp, for another certificate.
+    OfAnother,
+    /// Of the second log, which the trust root has if it was asked for.
+    SecondLog,
 }
 
 /// Which chain signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authority {
     Trusted,
+    /// The second authority, which the trust root has if it was asked for.
+    Second,
     /// Same names, other keys, not in the trust root.
     Foreign,
 }

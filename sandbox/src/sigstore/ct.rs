@@ -11,6 +11,19 @@ const PRECERT_ENTRY: u16 = 1;
 /// SHA-256 with ECDSA in TLS's numbering.
 const SHA256_ECDSA: [u8; 2] = [4, 3];
 
+/// Two logs; the trust root has the second if it was asked for.
+#[derive(Debug)]
+pub(super) struct CtLogs {
+    pub first: CtLog,
+    pub second: CtLog,
+}
+
+impl CtLogs {
+    pub(super) fn generate() -> Self {
+        Self { first: CtLog::generate(), second: CtLog::generate() }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct CtLog {
     key: EcKey,
@@ -18,7 +31,7 @@ pub(super) struct CtLog {
 }
 
 impl CtLog {
-    pub(super) fn generate() -> Self {
+    fn generate() -> Self {
         Self { key: EcKey::generate(), wrong_key: EcKey::generate() }
     }
 

@@ -53,8 +53,10 @@ pub enum Effect {
     ExpiredCertificate,
     /// Fulcio: lifetime in seconds instead of ten minutes.
     Lifetime(i64),
-    /// Fulcio, TSA: a clock that is off by seconds.
+    /// Fulcio, TSA, Rekor v1: a clock that is off by seconds.
     ClockOffset(i64),
+    /// Rekor v1: a promise signed with a key other than the published one.
+    WrongPromise,
     /// Rekor: a proof that does not lead to the root.
     WrongInclusionProof,
     /// Rekor: a checkpoint that names another log.

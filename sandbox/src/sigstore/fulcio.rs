@@ -4,7 +4,7 @@
 use super::{
     ca::{Ca, Issued},
     certificate::{Authority, CertificateOptions, Sct},
-    ct::CtLog,
+    ct::CtLogs,
     faults::{Effect, Effects},
     identity::Identity,
     key,
@@ -32,7 +32,7 @@ const EXPIRED_SINCE_SECONDS: i64 = 3600;
 #[derive(Debug)]
 pub(super) struct Fulcio {
     pub ca: Ca,
-    pub ct: CtLog,
+    pub ct: CtLogs,
     pub oidc: Arc<Oidc>,
 }
 

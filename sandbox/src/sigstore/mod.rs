@@ -1,4 +1,4 @@
-//! A small Sigstore over loopback HTTP, true to the protocols: token issuers, Fulcio with a CT log, Rekor v2, a timestamp
+//! A small Sigstore over loopback HTTP, true to the protocols: token issuers, Fulcio with a CT log, Rekor v2 and v1, a timestamp
 //! authority, and the two documents that point clients at them. Written against the specifications with `RustCrypto`, not
 //! with any Sigstore client library, so that it can disagree with one. Every part also works without HTTP
 //! ([`Sigstore::issue`], [`Sigstore::sign_bundle`]) and can be told to misbehave ([`Faults`], the `…Options` types).
@@ -10,6 +10,7 @@ mod checkpoint;
 mod clock;
 mod ct;
 mod entry;
+mod entry_v1;
 mod faults;
 mod fulcio;
 mod identity;
@@ -18,6 +19,7 @@ mod key;
 mod merkle;
 mod oidc;
 mod rekor;
+mod rekor_v1;
 mod request_log;
 mod server;
 mod tiles;
@@ -31,17 +33,19 @@ pub use faults::{Effect, Fault, Faults, Service, When};
 pub use identity::{Claims, San};
 pub use key::EcKey;
 pub use rekor::LogOptions;
+pub use rekor_v1::{KindV1, LogV1Options, Promise};
 pub use request_log::{Request, RequestLog};
-pub use trust_root::Window;
-pub use tsa::TimestampOptions;
+pub use trust_root::{Which, Window, Windows};
+pub use tsa::{TimestampOptions, TsaOptions};
 
 use anyhow::{Context as _, Result};
 use ca::Ca;
-use ct::CtLog;
+use ct::CtLogs;
 use fulcio::Fulcio;
 use identity::Identity;
 use oidc::Oidc;
 use rekor::Rekor;
+use rekor_v1::RekorV1;
 use serde_json::Value;
 use server::{Port, Shared};
 use std::{
@@ -61,8 +65,12 @@ pub struct Options {
     pub publication_interval: Duration,
     /// Seconds from now at which the intermediate CA expires (negative: it has); `None`: in ten years.
     pub intermediate_ends: Option<i64>,
-    /// When the trust root says that the log's key is valid.
-    pub rekor_window: Window,
+    /// When the trust root says that each service may be believed.
+    pub windows: Windows,
+    /// The version of Rekor's API that the signing configuration offers: 2 or 1.
+    pub rekor_version: u32,
+    /// The timestamp authority's certificate.
+    pub tsa: TsaOptions,
 }
 
 impl Default for Options {
@@ -71,7 +79,9 @@ impl Default for Options {
             rekor_origin: "rekor.sandbox".to_owned(),
             publication_interval: Duration::ZERO,
             intermediate_ends: None,
-            rekor_window: Window::default(),
+            windows: Windows::default(),
+            rekor_version: 2,
+            tsa: TsaOptions::default(),
         }
     }
 }
@@ -93,7 +103,26 @@ struct Core {
     oidc: Arc<Oidc>,
     fulcio: Arc<Fulcio>,
     rekor: Arc<Rekor>,
+    second_rekor: Rekor,
+    rekor_v1: Arc<RekorV1>,
     tsa: Arc<Tsa>,
+    second_tsa: Tsa,
+}
+
+impl Core {
+    fn rekor(&self, which: Which) -> &Rekor {
+        match which {
+            Which::First => &self.rekor,
+            Which::Second => &self.second_rekor,
+        }
+    }
+
+    fn tsa(&self, which: Which) -> &Tsa {
+        match which {
+            Which::First => &self.tsa,
+            Which::Second => &self.second_tsa,
+        }
+    }
 }
 
 /// A running Sigstore; dropped means stopped.
@@ -120,16 +149,23 @@ impl Sigstore {
         let oidc = Arc::new(Oidc::new(&urls.oidc));
         let ca = Ca::generate(options.intermediate_ends)?;
         let core = Core {
-            fulcio: Arc::new(Fulcio { ca, ct: CtLog::generate(), oidc: Arc::clone(&oidc) }),
+            fulcio: Arc::new(Fulcio { ca, ct: CtLogs::generate(), oidc: Arc::clone(&oidc) }),
             oidc,
             rekor: Arc::new(Rekor::generate(&options.rekor_origin, options.publication_interval)),
-            tsa: Arc::new(Tsa::generate()?),
+            second_rekor: Rekor::generate(&format!("second.{}", options.rekor_origin), options.publication_interval),
+            rekor_v1: Arc::new(RekorV1::generate(&format!("v1.{}", options.rekor_origin))),
+            tsa: Arc::new(Tsa::generate(&options.tsa)?),
+            second_tsa: Tsa::generate(&TsaOptions::default())?,
         };
         let shared = Shared::default();
         let servers = vec![
             oidc_port.serve(Service::Oidc, oidc::routes(Arc::clone(&core.oidc)), shared.clone()),
             fulcio_port.serve(Service::Fulcio, fulcio::routes(Arc::clone(&core.fulcio)), shared.clone()),
-            rekor_port.serve(Service::Rekor, rekor::routes(Arc::clone(&core.rekor)), shared.clone()),
+            rekor_port.serve(
+                Service::Rekor,
+                rekor::routes(Arc::clone(&core.rekor)).merge(rekor_v1::routes(Arc::clone(&core.rekor_v1))),
+                shared.clone(),
+            ),
             tsa_port.serve(Service::Tsa, tsa::routes(Arc::clone(&core.tsa)), shared.clone()),
         ];
         Ok(Self { core, urls, options, shared, servers })
@@ -165,11 +201,11 @@ impl Sigstore {
     }
 
     pub fn trusted_root_json(&self) -> String {
-        pretty(&trust_root::trusted_root(&self.core, &self.urls, self.options.rekor_window))
+        pretty(&trust_root::trusted_root(&self.core, &self.urls, &self.options.windows))
     }
 
     pub fn signing_config_json(&self) -> String {
-        pretty(&trust_root::signing_config(&self.urls))
+        pretty(&trust_root::signing_config(&self.urls, self.options.rekor_version))
     }
 
     /// Write `trusted_root.json` and `signing_config.json` into an existing folder.

@@ -8,6 +8,7 @@ use super::{
     merkle::{self, Hash},
     server::error,
     tiles,
+    trust_root::Which,
 };
 use axum::{
     Router,
@@ -49,6 +50,7 @@ struct Tree {
 /// What is wrong with an answer of the log; the default is nothing.
 #[derive(Clone, Debug, Default)]
 pub struct LogOptions {
+    pub which: Which,
     /// Sign the checkpoint with a key that is not the log's, under the log's key hint.
     pub wrong_key: bool,
     /// Turn one bit of the proof (of the root hash in a tree of one).
@@ -201,6 +203,7 @@ async fn create_entry(
 ) -> Response {
     let effects = effects.map(|e| e.0).unwrap_or_default();
     let options = LogOptions {
+        which: Which::First,
         wrong_key: effects.has(&Effect::WrongKey),
         wrong_proof: effects.has(&Effect::WrongInclusionProof),
         origin: effects.has(&Effect::WrongOrigin).then(|| "other.sandbox".to_owned()),

@@ -5,6 +5,7 @@ use super::{
     faults::{Effect, Effects},
     key::EcKey,
     server::error,
+    trust_root::Which,
 };
 use anyhow::{Context as _, Result, bail};
 use axum::{
@@ -59,12 +60,22 @@ pub(super) struct Tsa {
 /// A timestamp; the default is a correct one of now.
 #[derive(Clone, Debug, Default)]
 pub struct TimestampOptions {
+    pub authority: Which,
     /// Seconds by which the authority's clock is off.
     pub clock_offset: i64,
     /// Sign with a key that is not the certificate's.
     pub wrong_key: bool,
     /// Put the certificate into the token.
     pub with_certificate: bool,
+}
+
+/// The authority's certificate; the default is a good one.
+#[derive(Clone, Debug, Default)]
+pub struct TsaOptions {
+    /// Seconds from now at which it expires (negative: it has); `None`: in ten years.
+    pub ends: Option<i64>,
+    /// For code signing instead of time stamping.
+    pub code_signing: bool,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Sequence)]
@@ -86,7 +97,7 @@ struct IssuerSerial {
 }
 
 impl Tsa {
-    pub(super) fn generate() -> Result<Self> {
+    pub(super) fn generate(options: &TsaOptions) -> Result<Self> {
         let (root_key, key) = (EcKey::generate(), EcKey::generate());
         let (root_name, name) = (ca::distinguished(TSA_ROOT)?, ca::distinguished(TSA_LEAF)?);
         let root = ca::authority(&root_name, &root_key, &root_name, &root_key, 0, ca::ca_validity(), false)?;
@@ -96,10 +107,13 @@ impl Tsa {
             certificate::extension(rfc5280::ID_CE_KEY_USAGE, true, &KeyUsage(KeyUsages::DigitalSignature.into()))?,
         ];
         extensions.extend(certificate::key_identifiers(&spki, &issuer_spki)?);
-        let usage = ExtendedKeyUsage(vec![rfc5280::ID_KP_TIME_STAMPING]);
-        extensions.push(certificate::extension(rfc5280::ID_CE_EXT_KEY_USAGE, true, &usage)?);
-        let leaf_der =
-            certificate::sign(certificate::tbs(&root_name, &name, ca::ca_validity(), &spki, extensions)?, &root_key)?;
+        let purpose = if options.code_signing { rfc5280::ID_KP_CODE_SIGNING } else { rfc5280::ID_KP_TIME_STAMPING };
+        extensions.push(certificate::extension(rfc5280::ID_CE_EXT_KEY_USAGE, true, &ExtendedKeyUsage(vec![purpose]))?);
+        let mut validity = ca::ca_validity();
+        if let Some(ends) = options.ends {
+            validity.1 = clock::now_with_offset(ends);
+        }
+        let leaf_der = certificate::sign(certificate::tbs(&root_name, &name, validity, &spki, extensions)?, &root_key)?;
         Ok(Self { key, wrong_key: EcKey::generate(), leaf: Certificate::from_der(&leaf_der)?, leaf_der, root })
     }
 
@@ -227,6 +241,7 @@ pub(super) fn routes(tsa: Arc<Tsa>) -> Router {
 async fn timestamp(State(tsa): State<Arc<Tsa>>, effects: Option<axum::Extension<Effects>>, body: Bytes) -> Response {
     let effects = effects.map(|e| e.0).unwrap_or_default();
     let options = TimestampOptions {
+        authority: Which::First,
         clock_offset: effects.clock_offset(),
         wrong_key: effects.has(&Effect::WrongKey),
         with_certificate: false,

@@ -1,5 +1,6 @@
 //! Prints outcomes and failures: text for people, one JSON document for machines (product.md, "Machine output").
 
+pub(crate) mod explain;
 pub(crate) mod tree;
 
 use std::ffi::OsString;

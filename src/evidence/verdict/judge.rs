@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::evidence::PredicateType;
+use crate::evidence::explain::explain_missing;
 use crate::evidence::verdict::{AttestationOutcome, NodeEvidence, NodeKind, Requirements, Verdict};
+use crate::identity::{SignerIdentity, accepting_flags};
 use crate::oci::{Digest, Platform};
 use crate::policy::{Reason, ReasonCode};
 
@@ -76,6 +78,18 @@ impl TreeVerdict {
     #[must_use]
     pub fn reasons(&self) -> &[Reason] {
         &self.reasons
+    }
+
+    /// Everybody who signed something about any node, expected or not, each once.
+    #[must_use]
+    pub fn signers(&self) -> Vec<SignerIdentity> {
+        let mut signers: Vec<SignerIdentity> = Vec::new();
+        for signer in self.nodes.iter().flat_map(|n| n.attestations.iter()).filter_map(AttestationOutcome::signer) {
+            if !signers.contains(signer) {
+                signers.push(signer.clone());
+            }
+        }
+        signers
     }
 
     /// A verdict of the asked-for reference itself, where there is no tree to judge.
@@ -223,7 +237,11 @@ fn why(node: &NodeEvidence, predicate_type: &PredicateType, state: Verdict) -> V
                 PredicateType::SIGNATURE => ReasonCode::Unsigned,
                 _ => ReasonCode::MissingAttestation,
             };
-            let mut reasons = vec![Reason::new(code, format!("no sufficient {name} on {}", node.digest))];
+            let mut reason = Reason::new(code, format!("no sufficient {name} on {}", node.digest));
+            let there = node.attestations.iter().filter_map(AttestationOutcome::statement);
+            let there: Vec<_> = there.map(|s| (s.predicate_type().clone(), accepting_flags(s.signer()))).collect();
+            reason.explanation = explain_missing(predicate_type, &there).map(Box::new);
+            let mut reasons = vec![reason];
             // A refused bundle whose type could not be authenticated may have been meant for this.
             let meant = |a: &&AttestationOutcome| a.predicate_type.as_ref().is_none_or(|t| t == predicate_type);
             let refused = node.attestations.iter().filter(|a| a.verdict == Verdict::Refuted).filter(meant);

@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::evidence::explain::explain;
 use crate::evidence::verdict::Verdict;
-use crate::evidence::{PredicateType, Refusal, Statement, Verified};
+use crate::evidence::{Found, PredicateType, Refusal, Statement, Verified};
+use crate::identity::{ExpectedIdentities, SignerIdentity};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, Manifest, Platform, RawManifest};
 use crate::policy::Reason;
@@ -40,6 +42,9 @@ pub struct AttestationOutcome {
     pub(super) reasons: Vec<Reason>,
     #[serde(skip)]
     pub(super) statement: Option<Box<Verified<Statement>>>,
+    /// Authentic, but not necessarily an expected one.
+    #[serde(skip)]
+    pub(super) signer: Option<Box<SignerIdentity>>,
 }
 
 impl AttestationOutcome {
@@ -56,6 +61,7 @@ impl AttestationOutcome {
                 format,
                 verdict: Verdict::Verified,
                 reasons: Vec::new(),
+                signer: Some(Box::new(statement.signer().clone())),
                 statement: Some(Box::new(statement)),
             },
             Err(refusal) => Self {
@@ -68,8 +74,23 @@ impl AttestationOutcome {
                 verdict: Verdict::Refuted,
                 reasons: vec![refusal.reason()],
                 statement: None,
+                signer: refusal.found.map(|found| Box::new(found.signer)),
             },
         }
+    }
+
+    /// Adds, to a refusal of something authentic, what was expected beside what was found.
+    #[must_use]
+    pub fn explained(
+        mut self,
+        found: Option<&Found>,
+        expected: &ExpectedIdentities,
+        required: &[PredicateType],
+    ) -> Self {
+        if let (Some(found), Some(reason)) = (found, self.reasons.first_mut()) {
+            reason.explanation = Some(Box::new(explain(found, expected, required)));
+        }
+        self
     }
 
     /// Of a referrer whose manifest or bundle could not be read; `digest` is the one that was asked for.
@@ -85,6 +106,7 @@ impl AttestationOutcome {
             verdict: Verdict::Unknown,
             reasons: vec![reason],
             statement: None,
+            signer: None,
         }
     }
 
@@ -101,6 +123,17 @@ impl AttestationOutcome {
     #[must_use]
     pub fn reasons(&self) -> &[Reason] {
         &self.reasons
+    }
+
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Who signed it, where that was authenticated; whether it counts is the verdict's to say.
+    #[must_use]
+    pub fn signer(&self) -> Option<&SignerIdentity> {
+        self.signer.as_deref()
     }
 
     /// The digest of the bundle, or of what could not be read instead of it.

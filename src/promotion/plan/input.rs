@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::oci::{Digest, Repository, Tag};
-use crate::promotion::{AllowedTag, Record, TagClass, Version};
+use crate::promotion::{AllowedTag, Record, Rollback, TagClass, Version};
 
 /// Everything known about one repository at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,19 @@ impl PlanInput {
         };
         let targets = self.targets.iter().filter(|(tag, _)| !moving(tag)).filter_map(|(_, digest)| digest.clone());
         targets.chain([self.digest.clone()]).collect()
+    }
+
+    /// The rollback that holds `channel`, of all that were read: the last one counts.
+    #[must_use]
+    pub fn hold(&self, channel: &Tag) -> Option<&Rollback> {
+        let read = self.records.values().filter_map(|records| match records {
+            DigestRecords::Read(list) => Some(list),
+            DigestRecords::Unreadable { .. } => None,
+        });
+        let rollbacks = read.flatten().flat_map(|release| &release.rollbacks);
+        let of_channel = rollbacks.filter(|r| r.rollback.channel == *channel);
+        let last = of_channel.max_by_key(|r| (r.at, r.rollback.sequence, &r.rollback.to.digest));
+        last.map(|recorded| &recorded.rollback)
     }
 
     pub(super) fn records_of(&self, digest: &Digest) -> Result<&[RecordedRelease], String> {
@@ -84,11 +99,19 @@ pub enum DigestRecords {
     },
 }
 
-/// A verified record, and whether a verified withdrawal names its version.
+/// A verified record, whether a verified withdrawal names its version, and the rollbacks that hold channels through it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedRelease {
     pub record: Record,
     pub withdrawn: bool,
+    pub rollbacks: Vec<RecordedRollback>,
+}
+
+/// A verified rollback and when it was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedRollback {
+    pub rollback: Rollback,
+    pub at: Timestamp,
 }
 
 /// Our commit, seen from the commit a branch tag shows.
