@@ -167,4 +167,17 @@ mod tests {
         }
         assert_eq!(parse(PATH, br#"{"packages":[]}"#), Parsed::default(), "an application may need nothing");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn every_entry_is_a_package_or_an_anomaly(entries in proptest::collection::vec(ENTRY, 0..6)) {
+            let found = parse(PATH, format!(r#"{{"packages":[{}]}}"#, entries.join(",")).as_bytes());
+            proptest::prop_assert_eq!(found.failed, None);
+            proptest::prop_assert_eq!(found.packages.len() + found.unreadable.len(), entries.len());
+        }
+    }
+
+    /// Readable and unreadable ones, with names that do not repeat often.
+    const ENTRY: &str =
+        r#"(\{"name":"[a-z]{12}/[a-z]","version":("1"|2|null)\}|\{"version":"1"\}|[1-9][0-9]{0,2}|null|"[a-z]")"#;
 }

@@ -171,4 +171,12 @@ mod tests {
             assert!(parse("p", bad).failed.is_some(), "{:?}", String::from_utf8_lossy(bad));
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_gives_an_answer(text in r#"\{"libraries":\{("[A-Za-z./]{0,6}":\{"type":("package"|"project"|7)\},?){0,3}\}(,"runtimeTarget":.{0,6})?\}"#) {
+            let found = parse("p", text.as_bytes());
+            proptest::prop_assert!(found.packages.iter().all(|p| !p.name.is_empty() && !p.version.is_empty()));
+        }
+    }
 }

@@ -150,3 +150,19 @@ fn a_document_of_more_packages_than_we_hold_says_so() {
     let found = parse("x.cdx", bad.as_bytes());
     assert_eq!((found.unreadable.len(), found.limits.len()), (crate::packages::parsed::MAX_UNREADABLE, 1));
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_purl_gives_a_package_an_anomaly_or_nothing(purl in "(pkg:)?(npm|deb|maven|generic|PyPI)?/?.{0,16}@?.{0,8}(\\?arch=.{0,4}&epoch=.{0,3})?") {
+        let purl = serde_json::Value::from(purl);
+        let found = cyclonedx(&format!(r#""type":"library","name":"a","purl":{purl}"#));
+        proptest::prop_assert!(found.packages.len() + found.unreadable.len() <= 1);
+        proptest::prop_assert!(found.packages.iter().all(|p| !p.name.is_empty() && !p.version.is_empty()));
+    }
+
+    #[test]
+    fn any_tags_give_an_answer(text in "SPDX(Version: x|ID: y|PackageName: a|ExternalRef: PACKAGE-MANAGER purl pkg:npm/a@1|T: <text>|</text>|\n| ){0,12}") {
+        let found = parse("x.spdx", text.as_bytes());
+        proptest::prop_assert!(found.packages.len() <= 12);
+    }
+}

@@ -93,7 +93,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
 pub(super) struct Fields(HashMap<&'static str, Value>);
 
 impl Fields {
-    /// The fields `wanted` of the object at the start of `bytes`; what follows it is not looked at.
+    /// The fields `wanted` of the object at the start of `bytes`; what follows it is not looked at. Bytes that are no
+    /// UTF-8 are replaced: they matter only where a name has them.
     pub(super) fn read(bytes: &[u8], wanted: &[&'static str]) -> Result<Self, serde_json::Error> {
         struct Object<'w>(&'w [&'static str]);
         impl<'de> Visitor<'de> for Object<'_> {
@@ -117,7 +118,7 @@ impl Fields {
                 Ok(Fields(found))
             }
         }
-        serde_json::Deserializer::from_slice(bytes).deserialize_map(Object(wanted))
+        serde_json::Deserializer::from_str(&String::from_utf8_lossy(bytes)).deserialize_map(Object(wanted))
     }
 
     /// `null` is as good as absent.
@@ -154,8 +155,10 @@ mod tests {
     fn of_a_repeated_field_the_last_counts_and_the_unwanted_cost_nothing() {
         let fields = Fields::read(br#"{"a":1,"b":{"a":3},"a":"2","c":null} x"#, &["a", "c"]).unwrap();
         assert_eq!((fields.text("a"), fields.get("b"), fields.get("c")), (Some("2"), None, None));
-        for bad in [&b"[]"[..], b"{", b"", b"{\"a\":}", b"{\"a\":\"\xff\"}"] {
+        for bad in [&b"[]"[..], b"{", b"", b"{\"a\":}"] {
             assert!(Fields::read(bad, &["a"]).is_err());
         }
+        let latin1 = Fields::read(b"{\"a\":\"\xff\"}", &["a"]).unwrap();
+        assert_eq!(latin1.text("a"), Some("\u{fffd}"));
     }
 }

@@ -3,10 +3,11 @@
 /// Longer than any name or version of a public registry (npm allows 214, Go module paths reach 250).
 const MAX_BYTES: usize = 1024;
 
-/// Not empty, of bounded length, no control characters, no blanks around it.
+/// Not empty, of bounded length, no control characters or replaced bytes, no blanks around it.
 #[must_use]
 pub(super) fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_BYTES && text.trim() == text && !text.chars().any(char::is_control)
+    let odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    !text.is_empty() && text.len() <= MAX_BYTES && text.trim() == text && !text.chars().any(odd)
 }
 
 /// Free text (a licence, an author) as one line; `None` where nothing readable is left.
@@ -46,7 +47,7 @@ mod tests {
     #[test]
     fn a_name_is_one_bounded_piece_of_readable_text() {
         assert!(is_plain("left-pad") && is_plain("1.0 beta"));
-        for bad in ["", " a", "a\n", "a\0b", &"x".repeat(MAX_BYTES + 1)] {
+        for bad in ["", " a", "a\n", "a\0b", "a\u{fffd}", &"x".repeat(MAX_BYTES + 1)] {
             assert!(!is_plain(bad), "{bad:?}");
         }
     }

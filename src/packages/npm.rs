@@ -141,6 +141,12 @@ mod tests {
     }
 
     #[test]
+    fn an_author_in_another_encoding_does_not_hide_the_package() {
+        let found = parse(ROOT, b"{\"name\":\"a\",\"version\":\"1\",\"author\":\"J\xf6rg\"}");
+        assert_eq!((found.packages.len(), found.unreadable.len()), (1, 0));
+    }
+
+    #[test]
     fn a_nameless_file_is_no_package_and_half_a_name_is_an_anomaly() {
         assert_eq!(parse(ROOT, br#"{"type":"module"}"#), Parsed::default());
         for bad in [
@@ -154,6 +160,7 @@ mod tests {
             br#"{"name":"bad name","version":"1"}"#,
             br#"{"name":"x","version":"1\n"}"#,
             b"{\"name\":\"x\xff\",\"version\":\"1\"}",
+            b"{\"name\":\"x\",\"version\":\"1\xff\"}",
         ] {
             assert_eq!(parse(ROOT, bad).unreadable.len(), 1, "{:?}", String::from_utf8_lossy(bad));
             assert_eq!(parse("app/node_modules/@s/x/package.json", bad).unreadable.len(), 1);

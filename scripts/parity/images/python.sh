@@ -22,3 +22,11 @@ with zipfile.ZipFile(site / "urllib3-1.26.4-py3.egg", "w", zipfile.ZIP_DEFLATED)
 shutil.rmtree(site / "urllib3")
 shutil.rmtree(next(site.glob("urllib3-*.dist-info")))
 PY
+
+# conda's record of a package: listed by both, matched by neither.
+meta=$1/root/opt/conda/envs/app/conda-meta
+mkdir -p "$meta"
+cat >"$meta/zlib-1.2.13-h5eee18b_0.json" <<'JSON'
+{"name": "zlib", "version": "1.2.13", "build": "h5eee18b_0", "build_number": 0, "subdir": "linux-64", "license": "Zlib",
+ "channel": "https://conda.example.com/pkgs/main/linux-64", "fn": "zlib-1.2.13-h5eee18b_0.conda", "files": ["lib/libz.so"]}
+JSON
