@@ -15,7 +15,7 @@ import sys
 
 # pkg/detector/library/driver.go: type of the result → ecosystem, the prefix of its buckets.
 LANGUAGES = {
-    "node-pkg": "npm", "python-pkg": "pip", "gemspec": "rubygems", "gobinary": "go", "rustbinary": "cargo", "jar": "maven",
+    "node-pkg": "npm", "python-pkg": "pip", "gemspec": "rubygems", "gobinary": "go", "rustbinary": "cargo", "cargo": "cargo", "jar": "maven",
     "composer-vendor": "composer", "composer": "composer", "dotnet-core": "nuget", "nuget": "nuget", "bitnami": "bitnami",
 }
 
