@@ -39,6 +39,8 @@ mod invariants;
 mod lint;
 /// Evidence from a folder instead of a registry.
 mod offline;
+/// Plans that are saved and confirmed, and assembled indexes.
+mod plans;
 /// Rego unit tests of `policies/`, through the engine that decides.
 mod policies;
 /// The whole gate as CI sees it.
@@ -49,6 +51,8 @@ mod reference;
 mod registry;
 /// Tags to verified digests.
 mod resolve;
+/// The keep-set.
+mod retain;
 /// One channel goes back and is held.
 mod rollback;
 /// Layers to inventories and SBOMs.
