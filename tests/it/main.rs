@@ -61,6 +61,8 @@ mod sbom;
 mod scanner;
 /// Keyless signing against the sandbox's Sigstore.
 mod signing;
+/// Thousands of tags; only when asked for.
+mod sizes;
 /// The shared language of the black-box tests.
 mod support;
 /// Evidence of a whole release, from bundles to `VerifiedEvidence`.
