@@ -46,7 +46,7 @@ fn os_purl(
 ) -> Result<PackageUrl<'static>, packageurl::Error> {
     let parts = package.version_parts();
     let mut purl = PackageUrl::new(kind, package.name.clone())?;
-    purl.with_namespace(os.map_or_else(|| family.to_owned(), |os| os.id.clone()))?;
+    purl.with_namespace(os.map_or_else(|| family.to_owned(), |os| os.purl_namespace().to_owned()))?;
     let epoch = parts.epoch;
     purl.with_version(crate::packages::deb_version::DebVersion { epoch: 0, ..parts }.to_string())?;
     if let Some(architecture) = &package.architecture {
@@ -54,6 +54,9 @@ fn os_purl(
     }
     if epoch > 0 {
         purl.add_qualifier("epoch", epoch.to_string())?;
+    }
+    if let Some(label) = &package.modularity {
+        purl.add_qualifier("modularitylabel", label.clone())?;
     }
     if let Some(os) = os.filter(|os| !os.version.is_empty()) {
         purl.add_qualifier("distro", format!("{}-{}", os.id, os.version))?;

@@ -36,6 +36,8 @@ mod image;
 /// The invariants, from outside.
 mod invariants;
 /// Broad identities are reported, refusals explained.
+mod layer_cache;
+
 mod lint;
 /// Evidence from a folder instead of a registry.
 mod offline;
