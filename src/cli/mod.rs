@@ -25,6 +25,7 @@ mod policy;
 mod promote;
 mod push;
 mod resolve;
+mod retain;
 mod rollback;
 mod saved_plan;
 mod sbom;
@@ -71,6 +72,8 @@ enum Command {
     Withdraw(withdraw::WithdrawArgs),
     /// Take a channel back to an earlier version and hold it there until a release above
     Rollback(rollback::RollbackArgs),
+    /// What a repository has to keep, and what may be deleted
+    Retain(retain::RetainArgs),
     /// Index, platforms, labels, layers, referrers and tags of a reference
     Inspect(inspect::InspectArgs),
     /// CycloneDX SBOM of an image
@@ -127,6 +130,7 @@ fn help(command: &Command) -> String {
         Command::Resolve(_) => "resolve",
         Command::History(_) => "history",
         Command::Audit(_) => "audit",
+        Command::Retain(_) => "retain",
         Command::Withdraw(_) => "withdraw",
         Command::Rollback(_) => "rollback",
         Command::Inspect(_) => "inspect",
@@ -148,6 +152,7 @@ fn blank(command: &Command) -> Blank {
         Command::Resolve(args) => resolve::blank(args),
         Command::History(args) => history::blank(args),
         Command::Audit(args) => audit::blank(args),
+        Command::Retain(args) => retain::blank(args),
         Command::Withdraw(args) => withdraw::blank(args),
         Command::Rollback(args) => rollback::blank(args),
         Command::Inspect(args) => inspect::blank(args),
@@ -168,6 +173,7 @@ async fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Resolve(args) => resolve::run(&cli.shared, args).await,
         Command::History(args) => history::run(&cli.shared, args).await,
         Command::Audit(args) => audit::run(&cli.shared, args).await,
+        Command::Retain(args) => retain::run(&cli.shared, args).await,
         Command::Withdraw(args) => withdraw::run(&cli.shared, args).await,
         Command::Rollback(args) => rollback::run(&cli.shared, args).await,
         Command::Inspect(args) => inspect::run(&cli.shared, args).await,

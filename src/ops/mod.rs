@@ -16,6 +16,7 @@ pub mod promote;
 pub mod push;
 pub mod remembered;
 pub mod resolve;
+pub mod retain;
 pub mod tag_writes;
 pub mod tree;
 pub mod verify;

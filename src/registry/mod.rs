@@ -91,6 +91,13 @@ pub trait Registry: Send + Sync + std::fmt::Debug {
 
     /// Asks the referrers API about `subject`.
     async fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<ReferrersAnswer, RegistryError>;
+
+    /// Deletes a manifest, and with it every tag that points to it. `Ok(false)`: it was not there. Where nothing can be
+    /// deleted, [`ErrorKind::Refused`].
+    async fn delete_manifest(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
+        let subject = format!("{repository}@{digest}");
+        Err(RegistryError::new(ErrorKind::Refused, "DELETE manifest", subject, "nothing can be deleted here"))
+    }
 }
 
 /// For branching; texts are for people.

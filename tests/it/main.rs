@@ -41,6 +41,8 @@ mod layer_cache;
 mod lint;
 /// Evidence from a folder instead of a registry.
 mod offline;
+/// Plans that are saved and confirmed, and assembled indexes.
+mod plans;
 /// Rego unit tests of `policies/`, through the engine that decides.
 mod policies;
 /// The whole gate as CI sees it.
@@ -51,6 +53,8 @@ mod reference;
 mod registry;
 /// Tags to verified digests.
 mod resolve;
+/// The keep-set.
+mod retain;
 /// One channel goes back and is held.
 mod rollback;
 /// Layers to inventories and SBOMs.
@@ -59,6 +63,8 @@ mod sbom;
 mod scanner;
 /// Keyless signing against the sandbox's Sigstore.
 mod signing;
+/// Thousands of tags; only when asked for.
+mod sizes;
 /// The shared language of the black-box tests.
 mod support;
 /// Evidence of a whole release, from bundles to `VerifiedEvidence`.

@@ -83,10 +83,27 @@ async fn what_the_commands_print_fits_the_schemas() {
     fits(&bed.json(&[&["verify", &good], &loose[..]].concat()).await, "Verification");
     fits(&bed.json(&[&["policy", "lint", &good], &loose[..]].concat()).await, "Lint");
     fits(&bed.json(&["policy", "lint", &nowhere]).await, "Lint");
+    std::fs::write(bed.path("pins.txt"), format!("{tag}\n")).unwrap();
+    fits(&bed.json(&["resolve", &tag, "--check", "pins.txt"]).await, "Resolution");
+    fits(&bed.json(&["resolve", &tag, "--write", "pins.txt"]).await, "Resolution");
+    fits(&bed.json(&["history", &tag]).await, "History");
+    fits(&bed.json(&["history", &format!("{}:none", bed.repository("acme/app"))]).await, "History");
+    fits(&bed.json(&["audit", &bed.repository("acme/app")]).await, "Audit");
+    fits(&bed.json(&["audit", &bed.repository("acme/none")]).await, "Audit");
+    fits(&bed.json(&["retain", &bed.repository("acme/app"), "--keep-last", "0"]).await, "Retention");
+    fits(&bed.json(&["retain", &bed.repository("acme/none")]).await, "Retention");
+    fits(&bed.json(&["rollback", &tag]).await, "Rollback");
+    let version = promoted.document()["version"].as_str().unwrap().to_owned();
+    fits(&bed.json(&["rollback", &tag, "--to", &version]).await, "Rollback");
+    let withdraw = ["withdraw", &bed.repository("acme/app"), "--reason", "x", "--version"];
+    fits(&bed.json(&[&withdraw[..], &["8.8.8"]].concat()).await, "Withdrawal");
+    fits(&bed.json(&[&withdraw[..], &[&version, "--plan"]].concat()).await, "Withdrawal");
+    fits(&bed.json(&[&withdraw[..], &[&version]].concat()).await, "Withdrawal");
     fits(&bed.json(&["scan", &bad]).await, "Scan");
     fits(&bed.json(&["scan", &nowhere]).await, "Scan");
     write_layout(&bed.path("layout"), &[("sample", &Sample::fixed().alpine().unwrap())]).unwrap();
     fits(&bed.json(&["push", "layout", &bed.repository("acme/copy")]).await, "Push");
     fits(&bed.json(&["push", "none", &bed.repository("acme/copy")]).await, "Push");
+    fits(&bed.json(&["push", "--index", &nowhere, &bed.repository("acme/app")]).await, "Push");
     fits(&bed.json(&["verify"]).await, "Error");
 }

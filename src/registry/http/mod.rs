@@ -225,6 +225,12 @@ impl Registry for HttpRegistry {
         Ok(outcome)
     }
 
+    async fn delete_manifest(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
+        let visit = self.visit(repository, Direction::Write, "DELETE manifest")?;
+        let visit = visit.about(format!("{repository}@{digest}"));
+        manifest_io::delete(&self.exchange, visit.call(&format!("manifests/{digest}"))).await
+    }
+
     async fn blob(
         &self,
         repository: &Repository,
