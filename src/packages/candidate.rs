@@ -14,10 +14,18 @@ pub enum Candidate {
     DpkgStatusPart,
     /// `info/*.md5sums`: which files belong to a Debian package.
     DpkgMd5sums,
+    /// `usr/share/doc/*/copyright`: the licences of a Debian package.
+    DpkgCopyright,
+    /// Whether Ubuntu's extended maintenance is on.
+    UbuntuStatus,
     ApkInstalled,
     ApkRepositories,
     /// `Packages`, `Packages.db` or `rpmdb.sqlite`.
     RpmDatabase,
+    /// Changes to `rpmdb.sqlite` that are not in it yet.
+    RpmLog,
+    /// Which repositories a Red Hat image was built from.
+    RedHatContent,
     /// What Azure Linux's distroless images have instead.
     RpmManifest,
     /// A `package.json` at the root of a package under `node_modules`.
@@ -74,8 +82,14 @@ impl Candidate {
             Self::DpkgStatus | Self::ApkInstalled | Self::RpmManifest => MAX_DATABASE_BYTES,
             Self::RpmDatabase => MAX_RPM_DATABASE_BYTES,
             Self::DpkgMd5sums => MAX_MD5SUMS_BYTES,
-            Self::OsRelease | Self::ApkRepositories | Self::DpkgStatusPart | Self::NpmPackage => MAX_ENTRY_BYTES,
-            Self::JavaArchive | Self::Executable | Self::Unsupported(_) => 0,
+            Self::OsRelease
+            | Self::ApkRepositories
+            | Self::DpkgStatusPart
+            | Self::DpkgCopyright
+            | Self::UbuntuStatus
+            | Self::RedHatContent
+            | Self::NpmPackage => MAX_ENTRY_BYTES,
+            Self::Executable | Self::JavaArchive | Self::RpmLog | Self::Unsupported(_) => 0,
         }
     }
 
@@ -103,7 +117,11 @@ impl Candidate {
             | Self::ApkInstalled
             | Self::ApkRepositories
             | Self::RpmDatabase
-            | Self::RpmManifest => false,
+            | Self::RpmLog
+            | Self::RpmManifest
+            | Self::RedHatContent
+            | Self::DpkgCopyright
+            | Self::UbuntuStatus => false,
         }
     }
 }
@@ -159,6 +177,7 @@ fn os_candidate(path: &str) -> Option<Candidate> {
             return Some(Candidate::Unsupported(Unsupported::Opkg));
         }
         "var/lib/rpmmanifest/container-manifest-2" => return Some(Candidate::RpmManifest),
+        "var/lib/ubuntu-advantage/status.json" => return Some(Candidate::UbuntuStatus),
         _ => {}
     }
     if let Some(rest) = path.strip_prefix("var/lib/dpkg/") {
@@ -170,10 +189,18 @@ fn os_candidate(path: &str) -> Option<Candidate> {
         };
     }
     let below = |prefix: &str| path.strip_prefix(prefix);
-    if let Some(name) = ["var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/"].into_iter().find_map(below)
-        && matches!(name, "Packages" | "Packages.db" | "rpmdb.sqlite")
+    match ["var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/"].into_iter().find_map(below) {
+        Some("Packages" | "Packages.db" | "rpmdb.sqlite") => return Some(Candidate::RpmDatabase),
+        Some("rpmdb.sqlite-wal") => return Some(Candidate::RpmLog),
+        _ => {}
+    }
+    let manifest = ["root/buildinfo/content_manifests/", "usr/share/buildinfo/"].into_iter().find_map(below);
+    if manifest.is_some_and(|name| name.ends_with(".json") && !name.contains('/')) {
+        return Some(Candidate::RedHatContent);
+    }
+    if below("usr/share/doc/").and_then(|rest| rest.strip_suffix("/copyright")).is_some_and(|name| !name.contains('/'))
     {
-        return Some(Candidate::RpmDatabase);
+        return Some(Candidate::DpkgCopyright);
     }
     if below("var/lib/pacman/local/").is_some_and(|rest| rest.ends_with("/desc")) {
         return Some(Candidate::Unsupported(Unsupported::Pacman));
@@ -261,7 +288,13 @@ mod tests {
             ("var/lib/rpm/rpmdb.sqlite", Some(C::RpmDatabase)),
             ("usr/lib/sysimage/rpm/Packages.db", Some(C::RpmDatabase)),
             ("var/lib/rpm/Packages", Some(C::RpmDatabase)),
+            ("var/lib/rpm/rpmdb.sqlite-wal", Some(C::RpmLog)),
+            ("root/buildinfo/content_manifests/ubi9-container-9.3-1.json", Some(C::RedHatContent)),
+            ("root/buildinfo/Dockerfile-ubi9-9.3-1", None),
             ("var/lib/rpm/Name", None),
+            ("usr/share/doc/libc6/copyright", Some(C::DpkgCopyright)),
+            ("usr/share/doc/libc6/examples/copyright", None),
+            ("var/lib/ubuntu-advantage/status.json", Some(C::UbuntuStatus)),
             ("var/lib/rpmmanifest/container-manifest-2", Some(C::RpmManifest)),
             ("opt/conda/conda-meta/zlib-1.json", Some(C::Unsupported(U::Conda))),
             (".jar", None),

@@ -9,6 +9,7 @@ pub mod anomaly;
 pub mod apk;
 pub mod candidate;
 pub mod content;
+pub mod copyright;
 pub mod deb_version;
 pub mod dpkg;
 pub mod executable;
