@@ -42,7 +42,6 @@ build usr/local/bin/plain
 build usr/local/bin/stamped -ldflags='-s -w -X main.version=2.3.4 -X main.commit=abc'
 build usr/local/bin/moved -buildmode=pie
 GOARCH=s390x build usr/local/bin/big-endian
-GOARCH=386 build usr/local/bin/narrow
 GOOS=windows build srv/downloads/tool.exe
 GOOS=darwin GOARCH=arm64 build srv/downloads/tool-darwin
 chmod 644 "$root/srv/downloads/tool.exe"
