@@ -38,7 +38,8 @@ cd "$scratch/empty"
 
 build() { # NAME: its layout, made once; prints the folder
   local script=$here/images/$1.sh key out work
-  key=$(cat "$script" "$here/layout.py" "$here"/shared/* 2>/dev/null | sha256sum | cut -c1-16)
+  # An image may begin as another one.
+  key=$(cat "$script" $(grep -o 'images/[a-z0-9-]*\.sh' "$script" | sed "s#^#$here/#") "$here/layout.py" "$here"/shared/* | sha256sum | cut -c1-16)
   out=$cache/$1-$key
   if [ ! -f "$out/digest" ]; then
     rm -rf "${cache:?}/$1"-[0-9a-f]*
