@@ -30,6 +30,8 @@ pub enum Candidate {
     RpmManifest,
     /// A `package.json` at the root of a package under `node_modules`.
     NpmPackage,
+    /// A jar, war, ear or par.
+    JavaArchive,
     /// Any file with an execute bit that is nothing else; only its content tells whether it matters.
     Executable,
     /// A database of a kind that is not catalogued.
@@ -45,11 +47,8 @@ pub enum Unsupported {
     Python,
     Conda,
     Gem,
-    Java,
     Composer,
     Dotnet,
-    GoBinary,
-    RustBinary,
 }
 
 impl Unsupported {
@@ -63,11 +62,8 @@ impl Unsupported {
             Self::Python => "Python packages",
             Self::Conda => "conda packages",
             Self::Gem => "Ruby gems",
-            Self::Java => "Java archives",
             Self::Composer => "Composer packages",
             Self::Dotnet => ".NET dependencies",
-            Self::GoBinary => "Go executables",
-            Self::RustBinary => "Rust executables with an audit section",
         }
     }
 }
@@ -93,7 +89,7 @@ impl Candidate {
             | Self::UbuntuStatus
             | Self::RedHatContent
             | Self::NpmPackage => MAX_ENTRY_BYTES,
-            Self::Executable | Self::RpmLog | Self::Unsupported(_) => 0,
+            Self::Executable | Self::JavaArchive | Self::RpmLog | Self::Unsupported(_) => 0,
         }
     }
 
@@ -101,7 +97,9 @@ impl Candidate {
     #[must_use]
     pub fn memory(self, size: u64) -> u64 {
         match self {
-            Self::Executable => MAX_STREAM_MEMORY.min(size.saturating_mul(4)).max(MIN_STREAM_MEMORY),
+            Self::JavaArchive | Self::Executable => {
+                MAX_STREAM_MEMORY.min(size.saturating_mul(4)).max(MIN_STREAM_MEMORY)
+            }
             _ => size.min(self.max_bytes()),
         }
     }
@@ -110,7 +108,7 @@ impl Candidate {
     #[must_use]
     pub fn is_language(self) -> bool {
         match self {
-            Self::NpmPackage | Self::Executable => true,
+            Self::NpmPackage | Self::JavaArchive | Self::Executable => true,
             Self::Unsupported(kind) => kind.is_language(),
             Self::OsRelease
             | Self::DpkgStatus
@@ -231,12 +229,16 @@ fn language_candidate(path: &str) -> Option<Candidate> {
     match extension {
         "egg-info" | "egg" => unsupported(Unsupported::Python),
         "gemspec" if folder.split('/').any(|part| part == "specifications") => unsupported(Unsupported::Gem),
-        "jar" | "war" | "ear" | "par" => unsupported(Unsupported::Java),
+        // A program for Windows needs no execute bit.
+        "exe" => Some(Candidate::Executable),
+        _ if JAVA.iter().any(|java| extension.eq_ignore_ascii_case(java)) => Some(Candidate::JavaArchive),
         "json" if stem.ends_with(".deps") => unsupported(Unsupported::Dotnet),
         "json" if parent == "conda-meta" => unsupported(Unsupported::Conda),
         _ => None,
     }
 }
+
+const JAVA: [&str; 4] = ["jar", "war", "ear", "par"];
 
 /// `…/node_modules/name` or `…/node_modules/@scope/name`, counted from the last `node_modules`.
 fn is_npm_root(folder: &str) -> bool {
@@ -278,7 +280,9 @@ mod tests {
             ("usr/lib/python3/dist-packages/x-1.dist-info/METADATA", Some(C::Unsupported(U::Python))),
             ("usr/lib/python3/dist-packages/x-1.egg-info", Some(C::Unsupported(U::Python))),
             ("var/lib/gems/3/specifications/rack-1.gemspec", Some(C::Unsupported(U::Gem))),
-            ("opt/app.jar", Some(C::Unsupported(U::Java))),
+            ("opt/tool.exe", Some(C::Executable)),
+            ("opt/APP.WAR", Some(C::JavaArchive)),
+            ("opt/app.jar", Some(C::JavaArchive)),
             ("app/vendor/composer/installed.json", Some(C::Unsupported(U::Composer))),
             ("app/App.deps.json", Some(C::Unsupported(U::Dotnet))),
             ("var/lib/rpm/rpmdb.sqlite", Some(C::RpmDatabase)),

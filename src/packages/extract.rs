@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::packages::candidate::{Candidate, Unsupported};
-use crate::packages::{Content, Os, Parsed, apk, copyright, dpkg, executable, npm, os_release, rpm};
+use crate::packages::{Content, Os, Parsed, apk, copyright, dpkg, executable, java, npm, os_release, rpm};
 
 /// Everything that later steps need of one file.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,10 @@ pub fn extract(kind: Candidate, path: &str, content: &mut Content<'_>) -> Option
         // Streamed: executables and archives.
         // A failure of the stream is kept in `content`.
         Candidate::Executable => executable::read(path, content).ok()??.into(),
+        Candidate::JavaArchive => {
+            let size = content.size();
+            java::read(path, content, size).into()
+        }
         // Small files, whole.
         _ => {
             let max = kind.max_bytes();
@@ -84,7 +88,7 @@ fn whole(kind: Candidate, path: &str, bytes: &[u8]) -> Extract {
         // Languages.
         Candidate::NpmPackage => npm::parse(path, bytes).into(),
         // Never whole; see `extract`.
-        Candidate::Executable | Candidate::RpmLog | Candidate::Unsupported(_) => Extract::default(),
+        Candidate::JavaArchive | Candidate::Executable | Candidate::RpmLog | Candidate::Unsupported(_) => Extract::default(),
     }
 }
 

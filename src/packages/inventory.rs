@@ -41,13 +41,14 @@ impl Inventory {
     }
 }
 
-/// Catalogues `files`. `anomalies` are those that reading the layers already gave.
+/// Catalogues `files`. `anomalies` are those that reading the layers already gave. Language packages whose files belong
+/// to OS packages are dropped, because the OS package's advisories are about them, unless `keep_os_owned`.
 #[must_use]
-pub fn inventory(files: &[FoundFile], anomalies: Vec<Anomaly>) -> Inventory {
+pub fn inventory(files: &[FoundFile], anomalies: Vec<Anomaly>, keep_os_owned: bool) -> Inventory {
     let mut work = Work { anomalies, ..Work::default() };
     let owned = Owned::new(files);
     for file in files {
-        if !(file.kind.is_language() && owned.has(file)) {
+        if keep_os_owned || !(file.kind.is_language() && owned.has(file)) {
             work.file(file);
         }
     }

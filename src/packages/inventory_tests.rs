@@ -33,7 +33,7 @@ fn a_package_belongs_to_the_layer_that_brought_its_version() {
     let status = "Package: a\nVersion: 1\n\nPackage: b\nVersion: 2\n";
     let mut found = file("var/lib/dpkg/status", status);
     found.earlier = vec![(layer("base"), extracted(&found.path, "Package: a\nVersion: 1\n\nPackage: b\nVersion: 1\n"))];
-    let inventory = inventory(&[file("etc/os-release", DEBIAN), found], Vec::new());
+    let inventory = inventory(&[file("etc/os-release", DEBIAN), found], Vec::new(), false);
     let layers: Vec<_> = inventory.packages.iter().map(|p| p.layer.clone().unwrap()).collect();
     assert_eq!(layers, [layer("base"), layer("top")]);
     assert!(inventory.complete());
@@ -50,7 +50,7 @@ fn language_packages_owned_by_os_packages_are_dropped() {
         file("app/node_modules/npm/package.json", npm),
         file("usr/lib/x.jar", ""),
     ];
-    let inventory = inventory(&files, Vec::new());
+    let inventory = inventory(&files, Vec::new(), false);
     let paths: Vec<_> = inventory.packages.iter().map(|p| p.path.as_str()).collect();
     assert_eq!(paths, ["var/lib/dpkg/status", "app/node_modules/npm/package.json"]);
     assert!(inventory.complete(), "{:?}", inventory.anomalies);
@@ -58,31 +58,32 @@ fn language_packages_owned_by_os_packages_are_dropped() {
 
 #[test]
 fn databases_that_are_not_catalogued_are_one_anomaly_per_kind_and_layer() {
-    let mut files: Vec<_> = (0..50).map(|i| file(&format!("usr/lib/python3/p{i}.dist-info/METADATA"), "")).collect();
-    files.push(file("opt/app.jar", ""));
+    let mut files: Vec<_> = (0..50).map(|i| file(&format!("var/lib/pacman/local/p{i}/desc"), "")).collect();
+    files.push(file("var/db/pkg/a/b/CONTENTS", ""));
     files.push(file("etc/os-release", DEBIAN));
     files.push(file("var/lib/dpkg/status", "Package: a\nVersion: 1\n"));
-    let inventory = inventory(&files, Vec::new());
+    let inventory = inventory(&files, Vec::new(), false);
     assert_eq!(codes(&inventory), [AnomalyCode::DatabaseUnsupported; 2]);
     assert!(inventory.anomalies[1].detail.ends_with("(and 49 more)"));
 }
 
 #[test]
 fn an_operating_system_without_packages_is_never_a_clean_image() {
-    assert_eq!(codes(&inventory(&[], Vec::new())), [AnomalyCode::NoComponents]);
-    let os_only = inventory(&[file("etc/os-release", DEBIAN)], Vec::new());
+    assert_eq!(codes(&inventory(&[], Vec::new(), false)), [AnomalyCode::NoComponents]);
+    let os_only = inventory(&[file("etc/os-release", DEBIAN)], Vec::new(), false);
     assert_eq!(codes(&os_only), [AnomalyCode::OsWithoutPackages, AnomalyCode::NoComponents]);
-    let no_os = inventory(&[file("var/lib/dpkg/status", "Package: a\nVersion: 1\n")], Vec::new());
+    let no_os = inventory(&[file("var/lib/dpkg/status", "Package: a\nVersion: 1\n")], Vec::new(), false);
     assert_eq!(codes(&no_os), [AnomalyCode::OsUnknown]);
     let testing = [file("etc/os-release", "ID=debian\n"), file("var/lib/dpkg/status", "Package: a\nVersion: 1\n")];
-    assert_eq!(codes(&inventory(&testing, Vec::new())), [AnomalyCode::OsUnknown], "no release, no advisories");
+    assert_eq!(codes(&inventory(&testing, Vec::new(), false)), [AnomalyCode::OsUnknown], "no release, no advisories");
 }
 
 #[test]
 fn a_distribution_without_advisories_is_never_a_clean_image() {
     let status = || file("var/lib/dpkg/status", "Package: a\nVersion: 1\n");
-    let of =
-        |id: &str| inventory(&[file("etc/os-release", &format!("ID={id}\nVERSION_ID=12\n")), status()], Vec::new());
+    let of = |id: &str| {
+        inventory(&[file("etc/os-release", &format!("ID={id}\nVERSION_ID=12\n")), status()], Vec::new(), false)
+    };
     assert_eq!(codes(&of("kali")), [AnomalyCode::OsUnknown]);
     assert_eq!(codes(&of("alpine")), [AnomalyCode::OsUnknown], "dpkg is not what Alpine's advisories are about");
     assert_eq!(codes(&of("ubuntu")), []);
@@ -91,7 +92,7 @@ fn a_distribution_without_advisories_is_never_a_clean_image() {
 #[test]
 fn many_unreadable_entries_of_one_file_are_counted_not_listed() {
     let status = "Package: a\n\n".repeat(100) + "Package: good\nVersion: 1\n";
-    let inventory = inventory(&[file("var/lib/dpkg/status", &status)], Vec::new());
+    let inventory = inventory(&[file("var/lib/dpkg/status", &status)], Vec::new(), false);
     assert_eq!(inventory.packages.len(), 1);
     let unreadable = inventory.anomalies.iter().filter(|a| a.code == AnomalyCode::EntryUnreadable).count();
     assert_eq!(unreadable, MAX_ANOMALIES_PER_FILE + 1);
@@ -104,7 +105,7 @@ fn the_alpine_stream_of_the_repositories_decides_the_release() {
             file("etc/os-release", &format!("ID=alpine\nVERSION_ID={version}\n")),
             file("etc/apk/repositories", &format!("https://example.com/alpine/{stream}/main\n")),
         ];
-        inventory(&files, Vec::new()).os.unwrap().version
+        inventory(&files, Vec::new(), false).os.unwrap().version
     };
     assert_eq!(alpine("3.19.1", "v3.19"), "3.19.1");
     assert_eq!(alpine("3.19.1", "edge"), "edge");
@@ -116,7 +117,7 @@ fn what_was_read_through_a_link_is_said_of_the_well_known_path() {
     let mut found = file("var/lib/dpkg/status", "Package: a\nVersion: 1\n");
     found.extract = Arc::new(Extract { path: "data/dpkg/status".to_owned(), ..(*found.extract).clone() });
     Arc::make_mut(&mut found.extract).parsed.packages[0].path = "data/dpkg/status".to_owned();
-    let inventory = inventory(&[file("etc/os-release", DEBIAN), found], Vec::new());
+    let inventory = inventory(&[file("etc/os-release", DEBIAN), found], Vec::new(), false);
     assert_eq!(inventory.packages[0].path, "var/lib/dpkg/status");
 }
 
@@ -126,7 +127,7 @@ fn a_failed_database_and_a_limit_are_anomalies_of_their_own() {
     let parsed = &mut Arc::make_mut(&mut found.extract).parsed;
     parsed.failed = Some("torn".to_owned());
     parsed.limits = vec!["too much".to_owned()];
-    let inventory = inventory(&[file("etc/os-release", DEBIAN), found], Vec::new());
+    let inventory = inventory(&[file("etc/os-release", DEBIAN), found], Vec::new(), false);
     assert_eq!(codes(&inventory), [AnomalyCode::DatabaseUnreadable, AnomalyCode::LimitExceeded]);
 }
 

@@ -17,6 +17,9 @@ pub mod extract;
 pub mod go_binary;
 mod go_version;
 pub mod inventory;
+pub mod java;
+mod java_groups;
+mod java_names;
 pub mod npm;
 pub mod os_release;
 pub mod package;
@@ -24,6 +27,8 @@ pub mod parsed;
 pub mod purl;
 pub mod rpm;
 pub mod rust_binary;
+pub mod zip;
+pub mod zip_stream;
 
 pub use anomaly::{Anomaly, AnomalyCode};
 pub use content::Content;
