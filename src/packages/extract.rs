@@ -88,7 +88,9 @@ fn whole(kind: Candidate, path: &str, bytes: &[u8]) -> Extract {
         // Languages.
         Candidate::NpmPackage => npm::parse(path, bytes).into(),
         // Never whole; see `extract`.
-        Candidate::JavaArchive | Candidate::Executable | Candidate::RpmLog | Candidate::Unsupported(_) => Extract::default(),
+        Candidate::JavaArchive | Candidate::Executable | Candidate::RpmLog | Candidate::Unsupported(_) => {
+            Extract::default()
+        }
     }
 }
 

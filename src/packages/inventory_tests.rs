@@ -144,7 +144,7 @@ fn a_list_owns_only_files_of_its_own_layer_and_of_an_official_package() {
             file("var/lib/dpkg/info/npm.md5sums", &list),
             npm,
         ];
-        inventory(&files, Vec::new()).packages.iter().any(|p| p.ecosystem == Ecosystem::Npm)
+        inventory(&files, Vec::new(), false).packages.iter().any(|p| p.ecosystem == Ecosystem::Npm)
     };
     let official = "Package: npm\nVersion: 1\nMaintainer: Debian <d@debian.org>\n";
     assert!(!found(official, "top"), "the distribution's own");
@@ -161,7 +161,7 @@ fn a_base_layers_database_owns_the_base_layers_files() {
     let mut npm = file("usr/lib/node_modules/npm/package.json", r#"{"name":"npm","version":"1.0.0"}"#);
     npm.layer = layer("base");
     let files = [file("etc/os-release", "ID=alpine\nVERSION_ID=3.19.1\n"), database, npm];
-    assert!(inventory(&files, Vec::new()).packages.iter().all(|p| p.ecosystem == Ecosystem::Apk));
+    assert!(inventory(&files, Vec::new(), false).packages.iter().all(|p| p.ecosystem == Ecosystem::Apk));
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn families_without_advisories_are_an_anomaly() {
             layer: layer("top"),
             earlier: Vec::new(),
         };
-        codes(&inventory(&[file("etc/os-release", release), database], Vec::new()))
+        codes(&inventory(&[file("etc/os-release", release), database], Vec::new(), false))
     };
     for (release, expect) in [
         ("ID=rocky\nVERSION_ID=9.3\n", &[][..]),
@@ -201,7 +201,7 @@ fn licences_come_from_the_packages_copyright_file() {
         file("var/lib/dpkg/status", "Package: zlib1g\nVersion: 1\n\nPackage: other\nVersion: 1\n"),
         file("usr/share/doc/zlib1g/copyright", "License: Zlib\n"),
     ];
-    let packages = inventory(&files, Vec::new()).packages;
+    let packages = inventory(&files, Vec::new(), false).packages;
     assert_eq!((packages[0].licences.len(), packages[1].licences.as_slice()), (0, &["Zlib".to_owned()][..]));
 }
 
@@ -210,7 +210,7 @@ fn extended_maintenance_has_advisories_of_its_own() {
     let status = r#"{"services":[{"name":"esm-infra","status":"enabled"}]}"#;
     let release = |os: &str| {
         let files = [file("etc/os-release", os), file("var/lib/ubuntu-advantage/status.json", status)];
-        inventory(&files, Vec::new()).os.unwrap().version
+        inventory(&files, Vec::new(), false).os.unwrap().version
     };
     assert_eq!(release("ID=ubuntu\nVERSION_ID=20.04\n"), "20.04-ESM");
     assert_eq!(release(DEBIAN), "12");
