@@ -86,7 +86,9 @@ compare() { # NAME LAYOUT DIGEST OUT
   local name=$1 image=$2@$3 out=$4 known status=0
   known=$(dirname "$2")/java-db.tsv
   rm -rf "$out"; mkdir -p "$out"
-  "$sandbox" trivy-db --empty --out "$out/empty" >/dev/null
+  # Nearly empty: of a Red Hat image whose repositories it does not know, Trivy does not even list the packages.
+  python3 "$here/advisories.py" >"$out/none.json"
+  "$sandbox" trivy-db --advisories "$out/none.json" --out "$out/empty" >/dev/null
   java_database "$out/empty" "$known"
   "$trivy" image "${quiet[@]}" --cache-dir "$out/empty" --input "$image" >"$out/packages.json" || return 1
   "$countersign" sbom "$2" >"$out/sbom.json" || return 1
