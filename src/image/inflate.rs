@@ -115,10 +115,19 @@ impl<R: Read> Read for Inflated<R> {
         let n = match &mut self.decoder {
             Decoder::Plain(reader) => reader.read(buf)?,
             Decoder::Gzip(reader) => reader.read(buf)?,
-            Decoder::Zstd(reader) => reader.read(buf)?,
+            Decoder::Zstd(reader) => reader.read(buf).map_err(window_limit)?,
         };
         self.uncompressed += n as u64;
         self.check_limits()?;
         Ok(n)
     }
+}
+
+/// A window beyond ours is a limit, not a broken frame: nobody knows what is inside. The crate passes on zstd's own text
+/// (`ZSTD_getErrorString`) and nothing else.
+fn window_limit(error: io::Error) -> io::Error {
+    if error.to_string().contains("too much memory") {
+        return io::Error::other(Fault::Limit { what: "bytes of a zstd window", max: 1 << MAX_ZSTD_WINDOW_LOG });
+    }
+    error
 }

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, Read};
 use tar::{EntryType, Header};
 
 use crate::image::layer::Fault;
-use crate::image::limits::{MAX_PATH_BYTES, MAX_PAX_BYTES};
+use crate::image::limits::{MAX_LONG_NAMES, MAX_PATH_BYTES, MAX_PAX_BYTES};
 
 const BLOCK: usize = 512;
 
@@ -48,6 +48,11 @@ pub(super) struct TarWalk<R> {
 /// What extension headers say about the entry that follows.
 #[derive(Default)]
 struct Extensions {
+    pax: bool,
+    /// The pax header names the entry or its target.
+    pax_names: bool,
+    /// GNU long names and links so far.
+    long: usize,
     path: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     size: Option<u64>,
@@ -72,19 +77,32 @@ impl<R: BufRead> TarWalk<R> {
         let mut extensions = Extensions::default();
         loop {
             self.skip()?;
-            let Some(block) = self.block()? else { return Ok(None) };
+            let Some(block) = self.block()? else { return extensions.unused().map(|()| None) };
             if block.iter().all(|b| *b == 0) {
+                extensions.unused()?;
                 return self.end();
             }
             let header = Header::from_byte_slice(&block);
             check_sum(header, &block)?;
             let size = header.entry_size().map_err(|_| malformed("size is no number"))?;
             match header.entry_type() {
-                EntryType::XHeader => pax(&self.extension(size)?, &mut extensions)?,
+                EntryType::XHeader => {
+                    extensions.begin_pax()?;
+                    pax(&self.extension(size)?, &mut extensions)?;
+                }
                 EntryType::XGlobalHeader => global(&self.extension(size)?)?,
-                EntryType::GNULongName => extensions.path = Some(long_name(self.extension(size)?)),
-                EntryType::GNULongLink => extensions.link = Some(long_name(self.extension(size)?)),
-                kind => return self.entry(header, kind, size, extensions).map(Some),
+                EntryType::GNULongName => {
+                    extensions.begin_long()?;
+                    extensions.path = Some(long_name(self.extension(size)?));
+                }
+                EntryType::GNULongLink => {
+                    extensions.begin_long()?;
+                    extensions.link = Some(long_name(self.extension(size)?));
+                }
+                kind => {
+                    extensions.agree()?;
+                    return self.entry(header, kind, size, extensions).map(Some);
+                }
             }
         }
     }
@@ -229,6 +247,36 @@ fn check_sum(header: &Header, block: &[u8; BLOCK]) -> Result<(), Fault> {
     if sum == stated { Ok(()) } else { Err(malformed("header checksum does not match")) }
 }
 
+impl Extensions {
+    /// Of two pax headers some readers believe the first, some the last, and some merge them; no writer makes two.
+    fn begin_pax(&mut self) -> Result<(), Fault> {
+        if self.pax {
+            return Err(malformed("two pax headers for one entry"));
+        }
+        self.pax = true;
+        Ok(())
+    }
+
+    /// Of several long names every reader believes the last.
+    fn begin_long(&mut self) -> Result<(), Fault> {
+        self.long += 1;
+        if self.long > MAX_LONG_NAMES {
+            return Err(Fault::Limit { what: "long names for one entry", max: MAX_LONG_NAMES as u64 });
+        }
+        Ok(())
+    }
+
+    /// Go believes the GNU name, others the pax one.
+    fn agree(&self) -> Result<(), Fault> {
+        if self.pax_names && self.long > 0 { Err(malformed("pax and GNU names for one entry")) } else { Ok(()) }
+    }
+
+    /// At the end of the archive nothing may be left waiting for its entry.
+    fn unused(&self) -> Result<(), Fault> {
+        if self.pax || self.long > 0 { Err(malformed("ends behind an extension header")) } else { Ok(()) }
+    }
+}
+
 fn long_name(mut bytes: Vec<u8>) -> Vec<u8> {
     if let Some(end) = bytes.iter().position(|b| *b == 0) {
         bytes.truncate(end);
@@ -263,6 +311,7 @@ fn pax(bytes: &[u8], extensions: &mut Extensions) -> Result<(), Fault> {
         if matches!(key, b"path" | b"linkpath" | b"GNU.sparse.name") && value.contains(&0) {
             return Err(malformed("NUL in a path"));
         }
+        extensions.pax_names |= matches!(key, b"path" | b"linkpath" | b"GNU.sparse.name");
         match key {
             // A sparse file's true name wins over the placeholder in `path`.
             b"path" if extensions.sparse && extensions.path.is_some() => {}
