@@ -94,7 +94,7 @@ impl Opened {
         Ok(expand(self.source.as_ref(), &self.root).await?)
     }
 
-    /// The platform images of `tree`, all or the one asked for.
+    /// The platform images of the tree, all or the one asked for.
     pub(crate) fn choose(&self, tree: &ImageTree, platform: Option<&Platform>) -> Result<Vec<ImageNode>, Failure> {
         let all = tree.images();
         let Some(platform) = platform else { return Ok(all) };
