@@ -23,6 +23,8 @@ mod crash_matrix;
 mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// Seeds of the fuzz targets.
+mod fuzz_seeds;
 /// Images made to mislead: the right outcome, within bounds.
 mod hostile;
 /// Trees and layers of images, good and hostile.
