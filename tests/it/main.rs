@@ -29,6 +29,8 @@ mod cyclonedx;
 mod evidence;
 /// What tags pointed to.
 mod history;
+/// Seeds of the fuzz targets.
+mod fuzz_seeds;
 /// Images made to mislead: the right outcome, within bounds.
 mod hostile;
 /// Trees and layers of images, good and hostile.
