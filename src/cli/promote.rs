@@ -147,7 +147,7 @@ async fn resumed(shared: &Shared, args: &PromoteArgs) -> Result<Vec<DigestRefere
 
 /// The first SIGINT or SIGTERM lets the requests in flight end and begins no further one, so that the run stops by
 /// itself and says what stands; the second ends it at once.
-async fn with_signals<T>(stop: &StopSignal, work: impl Future<Output = T>) -> Result<T, Failure> {
+pub(crate) async fn with_signals<T>(stop: &StopSignal, work: impl Future<Output = T>) -> Result<T, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let handler = |kind| signal(kind).map_err(|e| Failure::new(Exit::Internal, "signals", e.to_string()));
     let (mut interrupt, mut terminate) = (handler(SignalKind::interrupt())?, handler(SignalKind::terminate())?);

@@ -3,8 +3,10 @@
 //! Each reads all facts first, decides in core, and writes last. Progress goes to a [`Reporter`], time comes from a
 //! [`crate::sigstore::Clock`]; neither ever decides anything.
 
+pub mod copy;
 pub mod gather;
 pub mod inspect;
+pub mod lists;
 pub mod look;
 pub mod promote;
 pub mod push;

@@ -83,6 +83,9 @@ async fn what_the_commands_print_fits_the_schemas() {
     fits(&bed.json(&[&["verify", &good], &loose[..]].concat()).await, "Verification");
     fits(&bed.json(&[&["policy", "lint", &good], &loose[..]].concat()).await, "Lint");
     fits(&bed.json(&["policy", "lint", &nowhere]).await, "Lint");
+    let mirror = bed.repository("acme/mirror");
+    fits(&bed.json(&["copy", &good, &mirror]).await, "Copy");
+    fits(&bed.json(&["copy", &nowhere, &mirror]).await, "Copy");
     fits(&bed.json(&["scan", &bad]).await, "Scan");
     fits(&bed.json(&["scan", &nowhere]).await, "Scan");
     write_layout(&bed.path("layout"), &[("sample", &Sample::fixed().alpine().unwrap())]).unwrap();
