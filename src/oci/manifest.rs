@@ -65,6 +65,11 @@ impl RawManifest {
         if peek.manifests.is_some() && (peek.layers.is_some() || peek.config.is_some()) {
             return Err(malformed("both an index and an image manifest".to_owned()));
         }
+        // Version 1 signs itself, and its layers are named elsewhere.
+        let known = media_type::is_index(&self.media_type) || media_type::is_image_manifest(&self.media_type);
+        if known && peek.schema_version != 2 {
+            return Err(malformed(format!("schemaVersion is {}, expected 2", peek.schema_version)));
+        }
         if media_type::is_index(&self.media_type) {
             self.parse_index().map(Manifest::Index)
         } else if media_type::is_image_manifest(&self.media_type) {
@@ -152,6 +157,8 @@ struct WireEntry {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Peek {
+    #[serde(default)]
+    schema_version: u64,
     media_type: Option<String>,
     manifests: Option<serde::de::IgnoredAny>,
     layers: Option<serde::de::IgnoredAny>,

@@ -9,14 +9,18 @@ use futures_util::future::{join_all, try_join_all};
 
 use crate::evidence::verdict::NodeEvidence;
 use crate::evidence::{PredicateType, Statement, Verified};
-use crate::identity::IdentityRole;
 use crate::image::{RegistrySource, expand};
-use crate::oci::{Digest, DigestReference, Repository, Tag};
+use crate::oci::{Digest, DigestReference, RawManifest, Repository, Tag};
 use crate::ops::gather::{Depth, Rules, gather, lookup_failure};
-use crate::policy::Reason;
-use crate::promotion::plan::{Adoption, DigestRecords, PlanInput, RecordedRelease, TagList, tags_to_examine};
-use crate::promotion::{AllowedTag, VerifiedRecord, Version};
+use crate::policy::{Reason, ReasonCode};
+use crate::promotion::plan::{
+    Adoption, DigestRecords, PlanInput, RecordedRelease, RecordedRollback, TagList, tags_to_examine,
+};
+use crate::promotion::{AllowedTag, VerifiedRecord, VerifiedRollback, VerifiedWithdrawal, Version};
 use crate::registry::{Registry, RegistryError};
+
+/// What is said about a version: promoted, withdrawn, rolled back from.
+pub const RECORDS: [PredicateType; 3] = [PredicateType::PROMOTION, PredicateType::WITHDRAWAL, PredicateType::ROLLBACK];
 
 /// The label that tells the version of an adopted target.
 const VERSION_LABEL: &str = "org.opencontainers.image.version";
@@ -35,7 +39,8 @@ pub struct Look<'a> {
 pub struct Failures(Mutex<Vec<Reason>>);
 
 impl Failures {
-    fn push(&self, reason: Reason) {
+    /// Each reason once.
+    pub fn push(&self, reason: Reason) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !all.contains(&reason) {
             all.push(reason);
@@ -125,8 +130,9 @@ impl Look<'_> {
         input.records.extend(join_all(each).await);
     }
 
-    async fn records_on(&self, reference: &DigestReference) -> DigestRecords {
-        match self.node(reference, &[PredicateType::PROMOTION, PredicateType::WITHDRAWAL]).await {
+    /// The records on a digest of the repository.
+    pub async fn records_on(&self, reference: &DigestReference) -> DigestRecords {
+        match self.node(reference, &RECORDS).await {
             Ok(node) => self.records_in(reference, &node),
             Err(why) => DigestRecords::Unreadable { why },
         }
@@ -135,15 +141,24 @@ impl Look<'_> {
     /// Every record on `node` that verifies and whose signer may authorise it.
     #[must_use]
     pub fn records_in(&self, reference: &DigestReference, node: &NodeEvidence) -> DigestRecords {
-        if let Some(problem) = node.problems().first() {
+        // An API that gives no usable answer hides nothing that we wrote: we write to the fallback tag then.
+        let found = !self.verified_in(reference, node).is_empty();
+        let harmless = |problem: &&Reason| !(found && problem.code == ReasonCode::ReferrersUnclear);
+        if let Some(problem) = node.problems().iter().find(harmless) {
             self.failures.push(problem.clone());
             return DigestRecords::Unreadable { why: problem.message.clone() };
         }
-        let withdrawn: Vec<Version> = statements(node).filter_map(withdrawn_version).collect();
+        let withdrawn: Vec<Version> =
+            withdrawals_in(reference, node).iter().map(|w| w.withdrawal().version.clone()).collect();
+        let rollbacks = rollbacks_in(reference, node);
         let releases = self.verified_in(reference, node).into_iter().map(|verified| {
             let record = verified.record().clone();
             let withdrawn = record.version.as_ref().is_some_and(|version| withdrawn.contains(version));
-            RecordedRelease { record, withdrawn }
+            let through = |r: &&VerifiedRollback| Some(&r.rollback().held_through) == record.version.as_ref();
+            let rollbacks = rollbacks.iter().filter(through);
+            let rollbacks =
+                rollbacks.map(|r| RecordedRollback { rollback: r.rollback().clone(), at: r.logged_at() }).collect();
+            RecordedRelease { record, withdrawn, rollbacks }
         });
         DigestRecords::Read(releases.collect())
     }
@@ -164,16 +179,47 @@ impl Look<'_> {
         Ok(try_join_all(each).await?.into_iter().flatten().collect())
     }
 
-    async fn node(&self, reference: &DigestReference, types: &[PredicateType]) -> Result<NodeEvidence, String> {
-        let registry = self.registry.as_ref();
-        let found = registry.manifest(&reference.clone().into()).await.map_err(|e| self.failed(&e))?;
-        let manifest = found.ok_or_else(|| format!("{reference} does not exist"))?;
-        let mut node = NodeEvidence::of(&manifest, None).map_err(|e| e.to_string())?;
-        gather(registry, &reference.repository, &mut node, self.rules, types, Depth::Hinted).await;
+    /// A node with its attestations of these types, as hinted.
+    pub async fn node(&self, reference: &DigestReference, types: &[PredicateType]) -> Result<NodeEvidence, String> {
+        let manifest = self.fetch(reference).await?;
+        self.gathered(reference, &manifest, types, Depth::Hinted).await
+    }
+
+    /// As [`Self::node`], for a manifest that is at hand.
+    pub async fn node_of(
+        &self,
+        reference: &DigestReference,
+        manifest: &RawManifest,
+        types: &[PredicateType],
+    ) -> Result<NodeEvidence, String> {
+        self.gathered(reference, manifest, types, Depth::Hinted).await
+    }
+
+    /// A node with everything that is attached to it.
+    pub async fn everything(&self, reference: &DigestReference) -> Result<NodeEvidence, String> {
+        let manifest = self.fetch(reference).await?;
+        self.gathered(reference, &manifest, &[], Depth::Everything).await
+    }
+
+    async fn fetch(&self, reference: &DigestReference) -> Result<RawManifest, String> {
+        let found = self.registry.manifest(&reference.clone().into()).await.map_err(|error| self.failed(&error))?;
+        found.ok_or_else(|| format!("{reference} does not exist"))
+    }
+
+    async fn gathered(
+        &self,
+        reference: &DigestReference,
+        manifest: &RawManifest,
+        types: &[PredicateType],
+        depth: Depth,
+    ) -> Result<NodeEvidence, String> {
+        let mut node = NodeEvidence::of(manifest, None).map_err(|e| e.to_string())?;
+        gather(self.registry.as_ref(), &reference.repository, &mut node, self.rules, types, depth).await;
         Ok(node)
     }
 
-    async fn tag_list(&self, repository: &Repository) -> TagList {
+    /// Every tag, or why the list is not complete.
+    pub async fn tag_list(&self, repository: &Repository) -> TagList {
         match self.registry.tags(repository).await {
             Ok(tags) => TagList::Complete(tags.unwrap_or_default()),
             Err(error) => TagList::Unreadable { why: self.failed(&error) },
@@ -186,7 +232,7 @@ impl Look<'_> {
     }
 
     /// HEAD of each tag; one that could not be looked up has no entry.
-    async fn heads(&self, repository: &Repository, tags: Vec<Tag>) -> BTreeMap<Tag, Option<Digest>> {
+    pub async fn heads(&self, repository: &Repository, tags: Vec<Tag>) -> BTreeMap<Tag, Option<Digest>> {
         let each = tags.into_iter().map(|tag| async move {
             match self.registry.head(repository, &tag).await {
                 Ok(digest) => Some((tag, digest)),
@@ -216,11 +262,14 @@ fn statements(node: &NodeEvidence) -> impl Iterator<Item = &Verified<Statement>>
     node.attestations().iter().filter_map(|attestation| attestation.statement())
 }
 
-/// The version a verified withdrawal by an operator names.
-fn withdrawn_version(statement: &Verified<Statement>) -> Option<Version> {
-    let may = |role: &IdentityRole| matches!(role, IdentityRole::Operator | IdentityRole::Named);
-    if *statement.predicate_type() != PredicateType::WITHDRAWAL || !statement.roles().iter().any(may) {
-        return None;
-    }
-    statement.content().predicate.get("version")?.as_str()?.parse().ok()
+/// The verified withdrawals on `node`.
+#[must_use]
+pub fn withdrawals_in(reference: &DigestReference, node: &NodeEvidence) -> Vec<VerifiedWithdrawal> {
+    statements(node).filter_map(|statement| VerifiedWithdrawal::of(reference, statement).ok()).collect()
+}
+
+/// The verified rollbacks on `node`.
+#[must_use]
+pub fn rollbacks_in(reference: &DigestReference, node: &NodeEvidence) -> Vec<VerifiedRollback> {
+    statements(node).filter_map(|statement| VerifiedRollback::of(reference, statement).ok()).collect()
 }

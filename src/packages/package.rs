@@ -26,6 +26,12 @@ pub enum Ecosystem {
     Composer,
     /// .NET.
     Nuget,
+    /// conda; no advisories are matched.
+    Conda,
+    /// What Bitnami's images say they are made of.
+    Bitnami,
+    /// A package of another kind that an embedded SBOM names by its purl.
+    Other,
 }
 
 impl Ecosystem {
@@ -35,37 +41,35 @@ impl Ecosystem {
         matches!(self, Self::Dpkg | Self::Apk | Self::Rpm)
     }
 
-    /// Are packages of this kind matched with advisories under the os-release id `os`? Trivy passes over a dpkg database
-    /// of any other distribution without a word.
+    /// Are packages of this kind matched with advisories of the distribution `family` (see [`Os::family`])? Trivy passes
+    /// over a database of any other distribution without a word.
     #[must_use]
-    pub fn has_advisories_for(self, os: &str) -> bool {
+    pub fn has_advisories_for(self, family: &str) -> bool {
         match self {
-            Self::Dpkg => matches!(os, "debian" | "ubuntu"),
-            Self::Apk => matches!(os, "alpine" | "wolfi" | "chainguard"),
-            Self::Rpm => RPM_FAMILIES.contains(&os),
+            Self::Dpkg => matches!(family, "debian" | "echo" | "ubuntu"),
+            Self::Apk => matches!(family, "alpine" | "chainguard" | "minimos" | "wolfi"),
+            Self::Rpm => RPM_FAMILIES.contains(&family),
             _ => true,
         }
     }
 }
 
-/// os-release ids whose RPM packages Trivy matches with advisories (its `pkg/detector/ospkg`).
-const RPM_FAMILIES: [&str; 16] = [
-    "almalinux",
-    "amzn",
+/// Families whose RPM packages Trivy matches with advisories (its `pkg/detector/ospkg`). Fedora and CentOS Stream are not
+/// among them.
+const RPM_FAMILIES: [&str; 13] = [
+    "alma",
+    "amazon",
     "azurelinux",
+    "cbl-mariner",
     "centos",
-    "mariner",
-    "ol",
-    "opensuse",
     "opensuse-leap",
     "opensuse-tumbleweed",
+    "oracle",
     "photon",
     "redhat",
-    "rhel",
     "rocky",
-    "sle-micro",
+    "slem",
     "sles",
-    "suse",
 ];
 
 /// The source package that an OS package was built from; advisories are filed under its name.
@@ -98,6 +102,8 @@ pub struct Package {
     pub path: String,
     /// RPM's `MODULARITYLABEL`, `name:stream:version:context:arch`.
     pub modularity: Option<String>,
+    /// Names of the repositories that a Red Hat image was built from; advisories are filed by them.
+    pub repositories: Vec<String>,
     /// An OS package from another vendor's repository: the distribution's advisories say nothing about it.
     pub third_party: bool,
     /// Checksums that the database states, algorithm as CycloneDX spells it (`SHA-1`, `SHA-256`), value in hex.
@@ -133,6 +139,7 @@ impl Package {
             depends: Vec::new(),
             path: path.to_owned(),
             modularity: None,
+            repositories: Vec::new(),
             third_party: false,
             hashes: Vec::new(),
             purl: None,
@@ -182,4 +189,33 @@ pub struct Os {
     pub version: String,
     /// `PRETTY_NAME`.
     pub name: Option<String>,
+}
+
+impl Os {
+    /// The name under which Trivy files this distribution's advisories (its `pkg/fanal/types`).
+    #[must_use]
+    pub fn family(&self) -> &str {
+        match self.id.as_str() {
+            "rhel" => "redhat",
+            "almalinux" => "alma",
+            "ol" => "oracle",
+            "amzn" => "amazon",
+            "mariner" => "cbl-mariner",
+            "opensuse" => "opensuse-leap",
+            "sle-micro" | "sl-micro" | "sle-micro-rancher" => "slem",
+            // The same id, but not the same advisories.
+            "centos" if self.name.as_deref().is_some_and(|name| name.starts_with("CentOS Stream")) => "centos-stream",
+            id => id,
+        }
+    }
+
+    /// The namespace of its packages' purls. Trivy drops a package whose purl has another one.
+    #[must_use]
+    pub fn purl_namespace(&self) -> &str {
+        match self.family() {
+            "sles" | "slem" => "suse",
+            "opensuse-leap" | "opensuse-tumbleweed" => "opensuse",
+            family => family,
+        }
+    }
 }

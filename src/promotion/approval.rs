@@ -10,7 +10,9 @@ use crate::identity::ExpectedIdentities;
 use crate::oci::{Digest, DigestReference, Repository, Tag};
 use crate::promotion::plan::PlanOutcome;
 use crate::promotion::record::GitSource;
-use crate::promotion::{Phase, Record, ReleasePlan, TagMove, VerifiedRecord, Version};
+use crate::promotion::{
+    Phase, Record, ReleasePlan, TagClass, TagMove, VerifiedRecord, VerifiedRollback, VerifiedWithdrawal, Version,
+};
 
 /// What a build proposes: one release, one digest per repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +105,49 @@ pub fn approve(
     let (moves, authorised) = check(candidate, plan, &records)?;
     let images = candidate.images.iter().map(|reference| VerifiedDigest { reference: reference.clone() }).collect();
     Ok(Approval { images, moves, authorised })
+}
+
+/// An operator's statement that asks for channels to be moved, as it verifies now.
+#[derive(Debug, Clone, Copy)]
+pub enum Instruction<'a> {
+    Withdrawal(&'a VerifiedWithdrawal),
+    Rollback(&'a VerifiedRollback),
+}
+
+impl Instruction<'_> {
+    /// May this line be written because of it? Channels only, and of one repository.
+    fn covers(&self, line: &TagMove) -> bool {
+        let TagClass::Channel(scope) = &line.class else { return false };
+        match self {
+            Self::Withdrawal(w) => {
+                w.withdrawal().repository == line.repository && scope.contains(&w.withdrawal().version)
+            }
+            Self::Rollback(r) => r.rollback().repository == line.repository && r.rollback().channel == line.tag,
+        }
+    }
+}
+
+/// Permission to move channels back: each move is one that `instruction` asks for, to a digest whose own record, which
+/// verifies now, allows the channel.
+///
+/// # Errors
+/// A move that the instruction does not cover or that none of `records` authorises.
+pub fn approve_restoration(
+    instruction: Instruction<'_>,
+    moves: &[TagMove],
+    records: &[VerifiedRecord],
+) -> Result<Approval, ApprovalError> {
+    let mut authorised = BTreeSet::new();
+    for proof in records {
+        authorise(&mut authorised, proof.subject(), proof.record());
+    }
+    let moves: Vec<TagMove> = moves.iter().filter(|line| line.action.writes()).cloned().collect();
+    all_authorised(&moves, &authorised)?;
+    if let Some(line) = moves.iter().find(|line| !instruction.covers(line)) {
+        let (repository, tag, to) = (line.repository.clone(), line.tag.clone(), line.to.clone());
+        return Err(ApprovalError::NotAuthorised { repository, tag, to });
+    }
+    Ok(Approval { images: Vec::new(), moves, authorised })
 }
 
 /// Several releases may share a digest: the one record on it that is of this release, else what is wrong with the last.

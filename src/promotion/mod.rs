@@ -7,18 +7,26 @@
 pub mod approval;
 pub mod class;
 pub mod git_ref;
+pub mod history;
+pub mod operator;
 pub mod plan;
 pub mod record;
+pub mod rollback;
+pub mod saved_plan;
 pub mod verified_record;
 pub mod version;
+pub mod withdrawal;
 
-pub use approval::{Approval, ApprovalError, Candidate, VerifiedDigest, approve};
+pub use approval::{Approval, ApprovalError, Candidate, Instruction, VerifiedDigest, approve, approve_restoration};
 pub use class::{AllowedTag, Level, Phase, Scope, TagClass};
 pub use git_ref::{Commit, GitRef};
+pub use operator::NotAnInstruction;
 pub use plan::{Action, PlanInput, ReleasePlan, TagMove, TagPlan};
 pub use record::Record;
+pub use rollback::{Rollback, RollbackTarget, VerifiedRollback};
 pub use verified_record::{NotARecord, VerifiedRecord};
 pub use version::Version;
+pub use withdrawal::{VerifiedWithdrawal, Withdrawal};
 
 /// Why a text is not the release word it claims to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

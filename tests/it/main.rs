@@ -6,6 +6,8 @@
 mod architecture;
 /// Bundles with exactly one defect.
 mod attacks;
+/// Tags against records.
+mod audit;
 /// One clear coded error each, and nothing written.
 mod bad_input;
 /// Channels go forward only.
@@ -21,10 +23,14 @@ mod copy;
 /// The client is killed; the rerun finishes.
 mod crash;
 mod crash_matrix;
+/// Withdrawals and rollbacks are killed; the rerun finishes.
+mod crash_operations;
 /// CycloneDX: the same bytes for the same image, and valid.
 mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// What tags pointed to.
+mod history;
 /// Images made to mislead: the right outcome, within bounds.
 mod hostile;
 /// Trees and layers of images, good and hostile.
@@ -34,6 +40,8 @@ mod invariants;
 /// Every layout of evidence, read and written.
 mod layouts;
 /// Broad identities are reported, refusals explained.
+mod layer_cache;
+
 mod lint;
 /// Evidence from a folder instead of a registry.
 mod offline;
@@ -47,6 +55,8 @@ mod reference;
 mod registry;
 /// Tags to verified digests.
 mod resolve;
+/// One channel goes back and is held.
+mod rollback;
 /// Layers to inventories and SBOMs.
 mod sbom;
 /// The real Trivy and misbehaving ones, behind the launcher.
@@ -59,3 +69,5 @@ mod support;
 mod tree;
 /// Verdicts on what is attached.
 mod verify;
+/// A version is withdrawn.
+mod withdraw;

@@ -8,7 +8,7 @@ use crate::oci::Tag;
 use crate::policy::{Reason, ReasonCode};
 use crate::promotion::plan::decide::{Verdict, channel_version, highest_above};
 use crate::promotion::plan::{Action, PlanInput, TagMove, version_recorded};
-use crate::promotion::{AllowedTag, Scope, TagClass};
+use crate::promotion::{AllowedTag, Scope, TagClass, Version};
 
 /// What the second look comes to. All lists empty means stable.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,12 +17,15 @@ pub struct AfterList {
     pub moves: Vec<TagMove>,
     pub conflicts: Vec<Reason>,
     pub undecided: Vec<Reason>,
+    /// Channels that show our digest although it no longer counts for them (withdrawn or rolled back meanwhile). What
+    /// they should show lies below ours: [`super::restore`].
+    pub restore: Vec<Tag>,
 }
 
 impl AfterList {
     #[must_use]
     pub fn is_stable(&self) -> bool {
-        self.moves.is_empty() && self.conflicts.is_empty() && self.undecided.is_empty()
+        self.moves.is_empty() && self.conflicts.is_empty() && self.undecided.is_empty() && self.restore.is_empty()
     }
 }
 
@@ -36,8 +39,9 @@ pub fn next_after_list(input: &PlanInput, written: &BTreeSet<Tag>) -> AfterList 
     for allowed in input.allowed.iter().filter(|a| written.contains(&a.tag) || shows_ours(&a.tag)) {
         let TagClass::Channel(scope) = &allowed.class else { continue };
         match look_again(input, allowed, scope) {
-            Ok(Some(line)) => after.moves.push(line),
-            Ok(None) => {}
+            Ok(Again::Move(line)) => after.moves.push(*line),
+            Ok(Again::Restore) => after.restore.push(allowed.tag.clone()),
+            Ok(Again::Stable) => {}
             Err(Verdict::Undecided(why)) => after.undecided.push(why),
             Err(Verdict::Conflict(why) | Verdict::Skip(why)) => after.conflicts.push(why),
             Err(Verdict::Act(_)) => {}
@@ -47,15 +51,26 @@ pub fn next_after_list(input: &PlanInput, written: &BTreeSet<Tag>) -> AfterList 
     after
 }
 
-fn look_again(input: &PlanInput, allowed: &AllowedTag, scope: &Scope) -> Result<Option<TagMove>, Verdict> {
+enum Again {
+    Stable,
+    Move(Box<TagMove>),
+    Restore,
+}
+
+fn look_again(input: &PlanInput, allowed: &AllowedTag, scope: &Scope) -> Result<Again, Verdict> {
     let tag = &allowed.tag;
-    let Some(ours) = input.version.as_ref().filter(|version| scope.contains(version)) else { return Ok(None) };
+    let Some(ours) = input.version.as_ref().filter(|version| scope.contains(version)) else { return Ok(Again::Stable) };
+    let ineligible = own_withdrawn(input, ours) || input.hold(tag).is_some_and(|hold| hold.excludes(ours));
     let (version, to) = match highest_above(input, tag, scope, ours)? {
+        None if ineligible => {
+            let shows_ours = input.targets.get(tag).and_then(Option::as_ref) == Some(&input.digest);
+            return Ok(if shows_ours { Again::Restore } else { Again::Stable });
+        }
         None => (ours.clone(), input.digest.clone()),
         Some(higher) => match higher.digest {
             Some(digest) => (higher.version, digest),
             // An adopted tag without a record outranks us; there is nothing we may put.
-            None => return Ok(None),
+            None => return Ok(Again::Stable),
         },
     };
     let Some(from) = input.targets.get(tag) else {
@@ -63,24 +78,32 @@ fn look_again(input: &PlanInput, allowed: &AllowedTag, scope: &Scope) -> Result<
         return Err(Verdict::Undecided(Reason::new(ReasonCode::TargetUnknown, message)));
     };
     if from.as_ref() == Some(&to) {
-        return Ok(None);
+        return Ok(Again::Stable);
     }
     let action = match from {
         None => Action::Create,
         Some(from) => {
             // A target that no record explains was written by someone else after us: not ours to overwrite.
             let current = channel_version(input, tag, from).map_err(|verdict| moved_away(verdict, tag))?;
-            if current > version {
-                return Ok(None);
+            let stands = !current.withdrawn && !input.hold(tag).is_some_and(|hold| hold.excludes(&current.version));
+            if stands && current.version > version {
+                return Ok(Again::Stable);
             }
-            if current == version {
+            if current.version == version {
                 return Err(Verdict::Conflict(version_recorded(&version, &input.repository, &to, from)));
             }
             Action::Move
         }
     };
     let (repository, class) = (input.repository.clone(), allowed.class.clone());
-    Ok(Some(TagMove { repository, tag: tag.clone(), class, action, from: from.clone(), to, why: None }))
+    let line = TagMove { repository, tag: tag.clone(), class, action, from: from.clone(), to, why: None };
+    Ok(Again::Move(Box::new(line)))
+}
+
+/// Unreadable records of our own are not decided here: the plan was, with them.
+fn own_withdrawn(input: &PlanInput, ours: &Version) -> bool {
+    let records = input.records_of(&input.digest).unwrap_or_default();
+    records.iter().any(|r| r.withdrawn && r.record.version.as_ref() == Some(ours))
 }
 
 fn moved_away(verdict: Verdict, tag: &Tag) -> Verdict {

@@ -5,7 +5,7 @@ use crate::policy::{Reason, ReasonCode};
 use crate::promotion::plan::{
     Action, Ancestry, PlanInput, RecordedRelease, TagList, TagMove, TagPlan, version_recorded,
 };
-use crate::promotion::{AllowedTag, Scope, TagClass, Version};
+use crate::promotion::{AllowedTag, Rollback, Scope, TagClass, Version};
 
 /// Decides every allowed tag. Denials and what is undecided stand beside the lines; see [`TagPlan`].
 #[must_use]
@@ -50,7 +50,7 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    fn undecided(tag: &Tag, why: &str) -> Self {
+    pub(super) fn undecided(tag: &Tag, why: &str) -> Self {
         Self::Undecided(Reason::new(ReasonCode::TargetUnknown, format!("cannot decide tag {tag}: {why}")))
     }
 }
@@ -129,12 +129,18 @@ fn decide_channel(input: &PlanInput, tag: &Tag, scope: &Scope, from: Option<&Dig
         Err(verdict) => return verdict,
     };
     if let (Some(from), Some(current)) = (from, &current)
-        && current == ours
+        && current.version == *ours
         && *from != input.digest
     {
         return Verdict::Conflict(version_recorded(ours, &input.repository, &input.digest, from));
     }
-    let passed = current.filter(|current| current > ours);
+    let hold = input.hold(tag);
+    if let Some(hold) = hold.filter(|hold| hold.excludes(ours)) {
+        return Verdict::Skip(held(tag, hold, ours));
+    }
+    // A withdrawn target, or one that was rolled back from, is only waiting to be left.
+    let stands = |current: &Shown| !current.withdrawn && !hold.is_some_and(|hold| hold.excludes(&current.version));
+    let passed = current.filter(stands).map(|current| current.version).filter(|current| current > ours);
     match higher.map(|higher| higher.version).max(passed) {
         Some(higher) => {
             let message = format!("{ours} is not the highest version of tag {tag}: {higher} is");
@@ -144,6 +150,13 @@ fn decide_channel(input: &PlanInput, tag: &Tag, scope: &Scope, from: Option<&Dig
         None if from == Some(&input.digest) => Verdict::Act(Action::Keep),
         None => Verdict::Act(Action::Move),
     }
+}
+
+fn held(tag: &Tag, hold: &Rollback, ours: &Version) -> Reason {
+    let (to, through) = (&hold.to.version, &hold.held_through);
+    let message =
+        format!("tag {tag} was rolled back to {to} and is held until a release above {through}, not by {ours}");
+    Reason::new(ReasonCode::ChannelHeld, message)
 }
 
 /// A version above ours that a channel may show.
@@ -177,8 +190,8 @@ pub(super) fn highest_above(
     Ok(highest)
 }
 
-/// One higher version tag: eligible, not eligible, foreign, or unknown.
-fn rank(input: &PlanInput, channel: &Tag, tag: &Tag, version: Version) -> Result<Option<Higher>, Verdict> {
+/// One version tag: eligible, not eligible, foreign, or unknown.
+pub(super) fn rank(input: &PlanInput, channel: &Tag, tag: &Tag, version: Version) -> Result<Option<Higher>, Verdict> {
     let undecided = |why: &str| Verdict::undecided(channel, &format!("higher version tag {tag}: {why}"));
     let digest = match input.targets.get(tag) {
         Some(Some(digest)) => digest,
@@ -199,19 +212,30 @@ fn rank(input: &PlanInput, channel: &Tag, tag: &Tag, version: Version) -> Result
         let message = format!("version tag {tag} of {repository} at {digest} has no promotion record");
         return Err(Verdict::Conflict(foreign(message, tag, &version)));
     }
-    let eligible = !own.iter().any(|r| r.withdrawn) && own.iter().any(|r| r.record.allows(repository, digest, channel));
+    let held = input.hold(channel).is_some_and(|hold| hold.excludes(&version));
+    let allowed = own.iter().any(|r| r.record.allows(repository, digest, channel));
+    let eligible = allowed && !held && !own.iter().any(|r| r.withdrawn);
     Ok(eligible.then(|| Higher { version, digest: Some(digest.clone()) }))
 }
 
-/// The version a channel shows now: of a record that allows exactly this, or as adopted. A withdrawn one still counts:
-/// only `withdraw` and `rollback` go back (I4).
-pub(super) fn channel_version(input: &PlanInput, tag: &Tag, from: &Digest) -> Result<Version, Verdict> {
+/// What a channel shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) version: Version,
+    pub(super) withdrawn: bool,
+}
+
+/// The version a channel shows now: of a record that allows exactly this, or as adopted.
+pub(super) fn channel_version(input: &PlanInput, tag: &Tag, from: &Digest) -> Result<Shown, Verdict> {
     let records =
         input.records_of(from).map_err(|why| Verdict::undecided(tag, &format!("its target {from}: {why}")))?;
     let allowing = records.iter().filter(|r| r.record.allows(&input.repository, from, tag));
-    let recorded = allowing.filter_map(|r| r.record.version.clone()).max();
-    let ours = || if *from == input.digest { input.version.clone() } else { None };
-    recorded.or_else(ours).or_else(|| input.adoption.version_of(tag)).ok_or_else(|| {
+    let recorded = allowing.filter_map(|r| Some(Shown { version: r.record.version.clone()?, withdrawn: r.withdrawn }));
+    // Of two releases with one digest the one that stands counts.
+    let recorded = recorded.max_by_key(|shown| (!shown.withdrawn, shown.version.clone()));
+    let stands = |version: Version| Shown { version, withdrawn: false };
+    let ours = || if *from == input.digest { input.version.clone().map(stands) } else { None };
+    recorded.or_else(ours).or_else(|| input.adoption.version_of(tag).map(stands)).ok_or_else(|| {
         let message =
             format!("tag {tag} of {} points to {from}, which has no promotion record for it", input.repository);
         let example = input.version.as_ref().map_or_else(|| "VERSION".to_owned(), ToString::to_string);

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::oci::{Digest, Repository, Tag};
-use crate::promotion::{AllowedTag, Record, TagClass, Version};
+use crate::promotion::{AllowedTag, Record, Rollback, TagClass, Version};
 
 /// Everything known about one repository at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,40 @@ impl PlanInput {
         };
         let targets = self.targets.iter().filter(|(tag, _)| !moving(tag)).filter_map(|(_, digest)| digest.clone());
         targets.chain([self.digest.clone()]).collect()
+    }
+
+    /// The rollback that holds `channel`, of all that were read: the last one counts.
+    #[must_use]
+    pub fn hold(&self, channel: &Tag) -> Option<&Rollback> {
+        self.last_rollback(channel).map(|recorded| &recorded.rollback)
+    }
+
+    /// When that rollback was signed.
+    #[must_use]
+    pub fn held_since(&self, channel: &Tag) -> Option<Timestamp> {
+        self.last_rollback(channel).map(|recorded| recorded.at)
+    }
+
+    /// Counts `version` as listed at `digest`, whatever the registry says now.
+    pub fn remember(&mut self, version: &Version, digest: Digest) {
+        let Ok(tag) = version.to_string().parse::<Tag>() else { return };
+        let spelled = |tag: &Tag| Version::of_tag(tag).as_ref() == Some(version);
+        self.targets.retain(|tag, _| !spelled(tag));
+        if let TagList::Complete(list) = &mut self.list {
+            list.retain(|tag| !spelled(tag));
+            list.push(tag.clone());
+        }
+        self.targets.insert(tag, Some(digest));
+    }
+
+    fn last_rollback(&self, channel: &Tag) -> Option<&RecordedRollback> {
+        let read = self.records.values().filter_map(|records| match records {
+            DigestRecords::Read(list) => Some(list),
+            DigestRecords::Unreadable { .. } => None,
+        });
+        let rollbacks = read.flatten().flat_map(|release| &release.rollbacks);
+        let of_channel = rollbacks.filter(|r| r.rollback.channel == *channel);
+        of_channel.max_by_key(|r| (r.at, r.rollback.sequence, &r.rollback.to.digest))
     }
 
     pub(super) fn records_of(&self, digest: &Digest) -> Result<&[RecordedRelease], String> {
@@ -84,11 +120,19 @@ pub enum DigestRecords {
     },
 }
 
-/// A verified record, and whether a verified withdrawal names its version.
+/// A verified record, whether a verified withdrawal names its version, and the rollbacks that hold channels through it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedRelease {
     pub record: Record,
     pub withdrawn: bool,
+    pub rollbacks: Vec<RecordedRollback>,
+}
+
+/// A verified rollback and when it was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedRollback {
+    pub rollback: Rollback,
+    pub at: Timestamp,
 }
 
 /// Our commit, seen from the commit a branch tag shows.

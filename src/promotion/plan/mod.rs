@@ -7,6 +7,7 @@
 mod after;
 mod decide;
 mod input;
+mod restore;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,10 @@ use crate::promotion::{Phase, TagClass, Version};
 
 pub use after::{AfterList, next_after_list};
 pub use decide::plan_tags;
-pub use input::{Adoption, Ancestry, DigestRecords, PlanInput, RecordedRelease, TagList, tags_to_examine};
+pub use input::{
+    Adoption, Ancestry, DigestRecords, PlanInput, RecordedRelease, RecordedRollback, TagList, tags_to_examine,
+};
+pub use restore::{Best, Lagging, best_of, restore, shown_version, shows_withdrawn};
 
 /// What happens to a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

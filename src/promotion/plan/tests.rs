@@ -64,7 +64,7 @@ struct World {
 
 impl World {
     fn record(mut self, of: &str) -> Self {
-        let recorded = RecordedRelease { record: record(of, &digest(of)), withdrawn: false };
+        let recorded = RecordedRelease { record: record(of, &digest(of)), withdrawn: false, rollbacks: vec![] };
         self.records.entry(digest(of)).or_default().push(recorded);
         self
     }
@@ -237,12 +237,13 @@ fn a_record_speaks_for_its_own_tags_only() {
 }
 
 #[test]
-fn withdrawn_versions_do_not_outrank_but_are_not_gone_back_from() {
+fn withdrawn_versions_do_not_outrank_and_are_left_by_the_highest_that_remains() {
     let world = World::default().released("1.2.3", "1.2 1 latest").released("1.3.0", "1.3").withdraw("1.3.0");
     assert_eq!(plan(&world.release("1.2.4")), "+v1.2.4 +1.2.4 ~1.2 ~1 ~latest");
-    // The withdrawal has not moved the channel yet: only withdraw goes back.
+    // The withdrawal is recorded but has not moved the channels yet.
     let world = world.point("1 latest", "1.3.0");
-    assert_eq!(plan(&world.release("1.2.4")), "+v1.2.4 +1.2.4 ~1.2 -1(not-highest) -latest(not-highest)");
+    assert_eq!(plan(&world.release("1.2.4")), "+v1.2.4 +1.2.4 ~1.2 ~1 ~latest");
+    assert_eq!(plan(&world.release("1.2.2")), "+v1.2.2 +1.2.2 -1.2(not-highest) -1(not-highest) -latest(not-highest)");
     assert!(plan(&world.release("1.3.0")).ends_with("denied:withdrawn"));
     assert_eq!(ReleasePlan::new(vec![plan_tags(&world.release("1.3.0"))]).outcome(), PlanOutcome::Denied);
 }

@@ -232,6 +232,13 @@ impl Run {
         self
     }
 
+    /// What a withdrawal or a rollback does with each channel.
+    pub(crate) fn actions_of_operation(&self) -> BTreeMap<String, String> {
+        let moves = self.json()["moves"].as_array().cloned().unwrap_or_default();
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        moves.iter().map(|line| (text(&line["tag"]), text(&line["action"]))).collect()
+    }
+
     /// What the plan does with each tag of the first image.
     pub(crate) fn actions(&self) -> BTreeMap<String, String> {
         let json = self.json();

@@ -1,0 +1,72 @@
+//! Moves channels until each shows what counts. Every round looks anew, so that whatever others wrote meanwhile is seen.
+
+use crate::oci::DigestReference;
+use crate::ops::look::Look;
+use crate::ops::operate::{Ending, Halt, Operation, Operator};
+use crate::ops::tag_writes::{Progress, TagWrites, Trouble};
+use crate::policy::{Reason, ReasonCode};
+use crate::promotion::{Instruction, Phase, TagMove, approve_restoration};
+
+/// Each round follows a change by somebody else, so real races end after one or two.
+const MAX_ROUNDS: usize = 10;
+
+impl Operator {
+    /// Carries out what `plan` says until it has nothing left to write. Returns whether anything was written.
+    pub(super) async fn settle<P, F>(
+        &self,
+        look: &Look<'_>,
+        operation: &mut Operation,
+        instruction: Instruction<'_>,
+        plan: P,
+    ) -> Result<bool, Halt>
+    where
+        P: Fn() -> F,
+        F: Future<Output = Result<Vec<TagMove>, Reason>>,
+    {
+        self.reporter.begin("channels");
+        let mut written = 0;
+        for _ in 0..MAX_ROUNDS {
+            let moves = plan().await.map_err(Halt::unknown)?;
+            remember(operation, &moves);
+            if !moves.iter().any(|line| line.action.writes()) {
+                self.reporter.done("channels", &format!("{written} tags written"));
+                return Ok(written > 0);
+            }
+            written += self.write(look, instruction, &moves).await?;
+        }
+        let message = format!("the tags of {} kept changing for {MAX_ROUNDS} rounds", operation.repository);
+        Err(Halt::unknown(Reason::new(ReasonCode::TagMoved, message)))
+    }
+
+    async fn write(&self, look: &Look<'_>, instruction: Instruction<'_>, moves: &[TagMove]) -> Result<usize, Halt> {
+        let unknown = |why: String| Halt::unknown(Reason::new(ReasonCode::TargetUnknown, why));
+        let writes = moves.iter().filter(|line| line.action.writes());
+        let references =
+            writes.map(|line| DigestReference { repository: line.repository.clone(), digest: line.to.clone() });
+        let records = look.verified_records(references.collect()).await.map_err(unknown)?;
+        let approval = approve_restoration(instruction, moves, &records).map_err(|error| unknown(error.to_string()))?;
+        let tags = TagWrites { registry: self.registry.as_ref() };
+        let mut progress = Progress::default();
+        for phase in Phase::ALL {
+            let moves: Vec<TagMove> = approval.moves(phase).cloned().collect();
+            tags.phase(&moves, &mut progress).await.map_err(|trouble| match trouble {
+                Trouble::Conflict(reason) => Halt::Ended(Ending::Conflict, reason),
+                Trouble::Unknown(reason) => Halt::unknown(reason),
+            })?;
+        }
+        Ok(progress.written.len())
+    }
+}
+
+/// What happened to each channel: its first line, and where it went in the end.
+fn remember(operation: &mut Operation, moves: &[TagMove]) {
+    for line in moves {
+        match operation.moves.iter_mut().find(|known| known.tag == line.tag) {
+            None => operation.moves.push(line.clone()),
+            Some(known) if line.action.writes() => {
+                (known.to, known.action, known.why) = (line.to.clone(), line.action, line.why.clone());
+            }
+            Some(_) => {}
+        }
+    }
+}
