@@ -15,6 +15,7 @@ mod wiring;
 mod audit;
 mod candidates;
 mod conformance;
+mod copy;
 mod doctor;
 mod git;
 mod history;
@@ -82,6 +83,8 @@ enum Command {
     Scan(scan::ScanArgs),
     /// Push an image layout by digest, under no tag; prints the digest
     Push(push::PushArgs),
+    /// An image tree with all its evidence to another repository, verified before and there
+    Copy(copy::CopyArgs),
     /// Look at the policy itself
     Policy(policy::PolicyArgs),
     /// Check clock, configuration, trust root, registry access, Trivy, database and isolation
@@ -137,6 +140,7 @@ fn help(command: &Command) -> String {
         Command::Sbom(_) => "sbom",
         Command::Scan(_) => "scan",
         Command::Push(_) => "push",
+        Command::Copy(_) => "copy",
         Command::Policy(_) => "policy",
         Command::Doctor(_) => "doctor",
         Command::Conformance(_) => "conformance",
@@ -159,6 +163,7 @@ fn blank(command: &Command) -> Blank {
         Command::Sbom(args) => sbom::blank(args),
         Command::Scan(args) => scan::blank(args),
         Command::Push(args) => push::blank(args),
+        Command::Copy(args) => copy::blank(args),
         Command::Policy(_) => policy::blank(),
         Command::Doctor(_) => ("Doctor", serde_json::json!({ "checks": [] })),
         Command::Conformance(args) => conformance::blank(args),
@@ -180,6 +185,7 @@ async fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Sbom(args) => sbom::run(&cli.shared, args).await,
         Command::Scan(args) => scan::run(&cli.shared, args).await,
         Command::Push(args) => push::run(&cli.shared, args).await,
+        Command::Copy(args) => copy::run(&cli.shared, args).await,
         Command::Policy(args) => policy::run(&cli.shared, args).await,
         Command::Doctor(args) => doctor::run(&cli.shared, args).await,
         Command::Conformance(args) => conformance::run(&cli.shared, args).await,

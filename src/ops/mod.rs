@@ -6,10 +6,12 @@
 pub mod assemble;
 pub mod audit;
 pub mod channels;
+pub mod copy;
 pub mod gather;
 pub mod history;
 pub mod inspect;
 pub mod listed;
+pub mod lists;
 pub mod look;
 pub mod operate;
 pub mod promote;

@@ -18,6 +18,8 @@ mod cli_text;
 mod compile_fail;
 /// The verification cases of sigstore-conformance.
 mod conformance;
+/// Trees with their evidence to another registry.
+mod copy;
 /// The client is killed; the rerun finishes.
 mod crash;
 mod crash_matrix;
@@ -37,6 +39,8 @@ mod hostile;
 mod image;
 /// The invariants, from outside.
 mod invariants;
+/// Every layout of evidence, read and written.
+mod layouts;
 /// Broad identities are reported, refusals explained.
 mod layer_cache;
 

@@ -83,6 +83,9 @@ async fn what_the_commands_print_fits_the_schemas() {
     fits(&bed.json(&[&["verify", &good], &loose[..]].concat()).await, "Verification");
     fits(&bed.json(&[&["policy", "lint", &good], &loose[..]].concat()).await, "Lint");
     fits(&bed.json(&["policy", "lint", &nowhere]).await, "Lint");
+    let mirror = bed.repository("acme/mirror");
+    fits(&bed.json(&["copy", &good, &mirror]).await, "Copy");
+    fits(&bed.json(&["copy", &nowhere, &mirror]).await, "Copy");
     std::fs::write(bed.path("pins.txt"), format!("{tag}\n")).unwrap();
     fits(&bed.json(&["resolve", &tag, "--check", "pins.txt"]).await, "Resolution");
     fits(&bed.json(&["resolve", &tag, "--write", "pins.txt"]).await, "Resolution");
