@@ -23,6 +23,8 @@ mod crash_matrix;
 mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// Foreign bytes of every kind, broken at random.
+mod fuzz;
 /// Images made to mislead: the right outcome, within bounds.
 mod hostile;
 /// Trees and layers of images, good and hostile.
