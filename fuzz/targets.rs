@@ -16,12 +16,13 @@ pub enum Target {
 }
 
 /// Every target with the folder of its seeds below `corpus/`.
-pub const TARGETS: [(&str, Target); 34] = [
+pub const TARGETS: [(&str, Target); 36] = [
     ("bundle", Target::Call(bundle)),
     ("config", Target::Call(config)),
     ("headers", Target::Call(headers)),
     ("layer", Target::Call(countersign::image::fuzzing::layer)),
     ("manifest", Target::Call(manifest)),
+    ("modules", Target::Call(modules)),
     ("reference", Target::Call(reference)),
     ("report", Target::Call(countersign::scanner::fuzzing::report)),
     ("sbom", Target::Call(sbom)),
@@ -49,6 +50,7 @@ pub const TARGETS: [(&str, Target); 34] = [
     ("files/spdx-json", Target::File("opt/a.spdx.json")),
     ("files/cyclonedx", Target::File("opt/a.cdx.json")),
     ("files/content-manifest", Target::File("root/buildinfo/content_manifests/a.json")),
+    ("files/copyright", Target::File("usr/share/doc/a/copyright")),
     ("files/executable", Target::File("usr/bin/a")),
     ("files/nothing", Target::File("usr/share/doc/a")),
 ];
@@ -92,6 +94,11 @@ fn manifest(data: &[u8]) {
     for media_type in [media_type::OCI_INDEX, media_type::OCI_MANIFEST, "text/plain"] {
         let _ = RawManifest::new(media_type, data.to_vec()).parse();
     }
+}
+
+fn modules(data: &[u8]) {
+    let _ = countersign::packages::go_binary::parse("p", "go1.20", data);
+    let _ = countersign::packages::rust_binary::parse("p", data);
 }
 
 fn reference(data: &[u8]) {

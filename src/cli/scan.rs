@@ -12,9 +12,10 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
 use crate::cli::output::{Outcome, document, list, tree};
+use crate::cli::sbom::Reading;
 use crate::cli::{promote, source, wiring};
 use crate::evidence::scan::{Finding, Scan, Severity};
-use crate::image::catalog;
+use crate::image::{NodeKind, catalog};
 use crate::oci::Platform;
 use crate::ops::promote::{chain, sbom_subject};
 use crate::packages::Anomaly;
@@ -35,6 +36,8 @@ pub(crate) struct ScanArgs {
     /// Only this platform of an index
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 /// One document to scan.
@@ -82,11 +85,16 @@ async fn subjects(shared: &Shared, args: &ScanArgs) -> Result<(std::sync::Arc<Ap
         return Ok((app, vec![Subject { name: args.subject.clone(), sbom, anomalies, notes }]));
     }
     let opened = source::open(shared, &args.subject).await?;
-    let nodes = opened.images(args.platform.as_ref()).await?;
+    let tree = opened.tree().await?;
+    let nodes = opened.choose(&tree, args.platform.as_ref())?;
+    if tree.root.kind == NodeKind::Artifact {
+        return Err(Failure::usage(format!("{} is an artifact, no image: there is nothing to scan", args.subject))
+            .help("scan the images that a chart names"));
+    }
     if nodes.is_empty() {
         return Err(Failure::usage(format!("{} holds no image", args.subject)));
     }
-    let inventories = catalog(opened.source.clone(), &nodes).await?;
+    let inventories = catalog(opened.source.clone(), &nodes, args.reading.options(&opened.app)).await?;
     let internal = |why: String| Failure::new(Exit::Internal, "internal", why);
     let mut subjects = Vec::new();
     for node in nodes {

@@ -9,7 +9,7 @@ use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
 use crate::cli::wiring;
 use crate::image::{
-    ArchiveSource, ErrorKind, ImageError, ImageNode, ImageSource, LayoutSource, RegistrySource, expand,
+    ArchiveSource, ErrorKind, ImageError, ImageNode, ImageSource, ImageTree, LayoutSource, RegistrySource, expand,
 };
 use crate::oci::{Descriptor, Digest, Platform, Reference, Repository};
 use crate::ops::verify::fetch_root;
@@ -91,7 +91,17 @@ async fn one_root(path: &str, roots: Vec<Descriptor>, source: &dyn ImageSource) 
 impl Opened {
     /// The platform images, all or the one asked for.
     pub(crate) async fn images(&self, platform: Option<&Platform>) -> Result<Vec<ImageNode>, Failure> {
-        let tree = expand(self.source.as_ref(), &self.root).await?;
+        let tree = self.tree().await?;
+        self.choose(&tree, platform)
+    }
+
+    /// Everything below the root.
+    pub(crate) async fn tree(&self) -> Result<ImageTree, Failure> {
+        Ok(expand(self.source.as_ref(), &self.root).await?)
+    }
+
+    /// As [`Opened::images`], of a tree that is there already.
+    pub(crate) fn choose(&self, tree: &ImageTree, platform: Option<&Platform>) -> Result<Vec<ImageNode>, Failure> {
         let all = tree.images();
         let Some(platform) = platform else { return Ok(all) };
         let wanted = platform.normalised();

@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::image::error::document_media_type;
 use crate::image::verified::Verified;
-use crate::image::{BlobStream, ImageError, ImageSource};
+use crate::image::{BlobStream, ImageError, ImageSource, Witness};
 use crate::oci::manifest::MAX_MANIFEST_BYTES;
 use crate::oci::{Descriptor, Digest, RawManifest};
 
@@ -112,5 +112,9 @@ impl ImageSource for LayoutSource {
     async fn blob(&self, descriptor: &Descriptor) -> Result<Option<BlobStream>, ImageError> {
         let Some(file) = open_file(&self.path(&descriptor.digest)).await? else { return Ok(None) };
         Ok(Some(Box::pin(Verified::new(file, descriptor))))
+    }
+
+    async fn witness(&self, descriptor: &Descriptor) -> Witness {
+        Witness::of(&tokio::fs::metadata(self.path(&descriptor.digest)).await, 0)
     }
 }

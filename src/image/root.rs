@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::image::covers::{Lineage, Lineages};
 use crate::image::layer_scan::{Aliases, Captured, LayerFacts, normalise, remove_below, well_known};
 use crate::image::limits::MAX_LINK_HOPS;
 use crate::packages::candidate::{Candidate, OS_RELEASE, WELL_KNOWN, candidate};
@@ -17,20 +18,28 @@ struct File {
     captured: Captured,
     layer: usize,
     earlier: History,
+    lineage: Lineage,
+}
+
+#[derive(Debug, Clone)]
+struct Link {
+    target: String,
+    lineage: Lineage,
 }
 
 /// The squashed view of some layers.
 #[derive(Debug, Default)]
 pub(super) struct Root {
     files: BTreeMap<String, File>,
-    symlinks: BTreeMap<String, String>,
-    /// Hard links whose content was not kept by name: link → target.
-    unresolved: BTreeMap<String, String>,
+    symlinks: BTreeMap<String, Link>,
+    /// Hard links whose content was not kept by name.
+    unresolved: BTreeMap<String, Link>,
+    lineages: Lineages,
 }
 
 impl Root {
     /// Applies layers, lowest first.
-    pub(super) fn squash(layers: &[Arc<LayerFacts>], aliases: &Aliases) -> Self {
+    pub(super) fn squash(layers: &[&LayerFacts], aliases: &Aliases) -> Self {
         let mut root = Self::default();
         for (number, facts) in layers.iter().enumerate() {
             root.apply(number, facts, aliases);
@@ -52,7 +61,11 @@ impl Root {
         // Whiteouts may be written through links that the same layer makes; what it makes itself, it does not hide.
         self.symlinks.extend(facts.symlinks.iter().map(|(path, target)| (path.clone(), target.clone())));
         self.hide(facts);
-        self.symlinks.extend(facts.symlinks.iter().map(|(path, target)| (path.clone(), target.clone())));
+        for (path, target) in &facts.symlinks {
+            let path = self.resolve_parent(path);
+            let link = Link { target: target.clone(), lineage: self.lineages.of(&path) };
+            self.symlinks.insert(path, link);
+        }
         for (path, captured) in &facts.files {
             self.insert(number, path, captured.clone(), &previous);
         }
@@ -61,7 +74,11 @@ impl Root {
                 (Some(captured), Some(kind)) if captured.kind == kind => {
                     self.insert(number, &path, captured, &previous);
                 }
-                _ => _ = self.unresolved.insert(self.resolve_parent(&path), target),
+                _ => {
+                    let path = self.resolve_parent(&path);
+                    let lineage = self.lineages.of(&path);
+                    self.unresolved.insert(path, Link { target, lineage });
+                }
             }
         }
     }
@@ -89,9 +106,9 @@ impl Root {
                 self.remove_below(&below);
             }
         }
-        self.files.retain(|path, _| !facts.covers.replaces(path));
-        self.symlinks.retain(|path, _| !facts.covers.replaces(path));
-        self.unresolved.retain(|path, _| !facts.covers.replaces(path));
+        self.files.retain(|_, file| !facts.covers.replaces(&file.lineage));
+        self.symlinks.retain(|_, link| !facts.covers.replaces(&link.lineage));
+        self.unresolved.retain(|_, link| !facts.covers.replaces(&link.lineage));
     }
 
     fn remove(&mut self, path: &str) {
@@ -110,7 +127,8 @@ impl Root {
     fn insert(&mut self, number: usize, path: &str, captured: Captured, previous: &BTreeMap<String, History>) {
         let path = self.resolve_parent(path);
         let earlier = previous.get(&path).cloned().unwrap_or_default();
-        self.files.insert(path, File { captured, layer: number, earlier });
+        let lineage = self.lineages.of(&path);
+        self.files.insert(path, File { captured, layer: number, earlier, lineage });
     }
 
     /// `path` with the links in its folders followed; its own name stays.
@@ -138,7 +156,7 @@ impl Root {
                 }
                 _ => done.push(part),
             }
-            let Some(target) = self.symlinks.get(&done.join("/")) else { continue };
+            let Some(Link { target, .. }) = self.symlinks.get(&done.join("/")) else { continue };
             hops += 1;
             if hops > MAX_LINK_HOPS {
                 break;
@@ -165,7 +183,7 @@ impl Root {
                 wanted.insert(real, known.to_owned());
             }
         }
-        for (link, target) in &self.unresolved {
+        for (link, Link { target, .. }) in &self.unresolved {
             wanted.insert(self.resolve_parent(target), link.clone());
         }
         wanted.retain(|real, _| !aliases.contains_key(real));
@@ -191,7 +209,7 @@ impl Root {
             let detail = format!("links to {target}, which is not in the image");
             anomalies.push(Anomaly { code: AnomalyCode::LinkUnresolved, path: path.to_owned(), layer: None, detail });
         };
-        for (link, target) in &self.unresolved {
+        for (link, Link { target, .. }) in &self.unresolved {
             if !seen.contains(&self.resolve_parent(target)) {
                 dangling(link, target);
             }

@@ -4,7 +4,7 @@
 //! container runtimes see: where readers differ (header-only types with a size, pax `size`), Go's `archive/tar` decides,
 //! since containerd and Docker extract with it. The fields of a block are decoded by the `tar` crate.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use tar::{EntryType, Header};
 
@@ -59,7 +59,7 @@ struct Extensions {
     sparse: bool,
 }
 
-impl<R: Read> TarWalk<R> {
+impl<R: BufRead> TarWalk<R> {
     pub(super) fn new(reader: R) -> Self {
         Self { reader, remaining: 0, padding: 0, offset: 0 }
     }
@@ -192,26 +192,35 @@ impl<R: Read> TarWalk<R> {
     }
 
     fn skip(&mut self) -> Result<(), Fault> {
-        let mut scratch = [0; 16 * 1024];
-        while self.read(&mut scratch)? > 0 {}
-        let mut padding = std::mem::take(&mut self.padding);
-        while padding > 0 {
-            let piece = usize::try_from(padding).unwrap_or(BLOCK).min(BLOCK);
-            match self.reader.read(&mut scratch[..piece])? {
-                // Some writers leave the last padding out.
-                0 => return Ok(()),
-                n => {
-                    padding -= n as u64;
-                    self.offset += n as u64;
-                }
-            }
+        let content = std::mem::take(&mut self.remaining);
+        if self.pass(content)? != content {
+            return Err(malformed("ends within a file"));
         }
+        let padding = std::mem::take(&mut self.padding);
+        // Some writers leave the last padding out.
+        self.pass(padding)?;
         Ok(())
+    }
+
+    /// Lets up to `wanted` bytes go by; fewer at the end of the stream.
+    fn pass(&mut self, wanted: u64) -> Result<u64, Fault> {
+        let mut passed = 0;
+        while passed < wanted {
+            let there = self.reader.fill_buf()?.len();
+            if there == 0 {
+                break;
+            }
+            let n = usize::try_from(wanted - passed).unwrap_or(usize::MAX).min(there);
+            self.reader.consume(n);
+            passed += n as u64;
+        }
+        self.offset += passed;
+        Ok(passed)
     }
 }
 
 /// Content of the current entry.
-impl<R: Read> Read for TarWalk<R> {
+impl<R: BufRead> Read for TarWalk<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let want = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(buf.len());
         if want == 0 {

@@ -21,6 +21,8 @@ pub use read::{ComponentName, components, content_serial, equivalent, full_name,
 
 /// Property of the root component that holds one anomaly.
 pub const ANOMALY_PROPERTY: &str = "countersign:anomaly";
+/// Property of the root component of an artifact that is no image: its type.
+pub const ARTIFACT_TYPE_PROPERTY: &str = "countersign:artifact-type";
 /// Property of an OS package from another vendor's repository, about which the distribution's advisories say nothing.
 pub const THIRD_PARTY_PROPERTY: &str = "countersign:third-party";
 
@@ -38,6 +40,8 @@ pub struct SbomSubject {
     pub labels: BTreeMap<String, String>,
     /// Compressed bytes.
     pub size: u64,
+    /// For a chart or another artifact its type: then the document says that nobody looked inside.
+    pub artifact_type: Option<String>,
 }
 
 /// Which CycloneDX version to write.

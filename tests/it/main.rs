@@ -6,6 +6,8 @@
 mod architecture;
 /// Bundles with exactly one defect.
 mod attacks;
+/// Tags against records.
+mod audit;
 /// One clear coded error each, and nothing written.
 mod bad_input;
 /// Channels go forward only.
@@ -19,12 +21,16 @@ mod conformance;
 /// The client is killed; the rerun finishes.
 mod crash;
 mod crash_matrix;
+/// Withdrawals and rollbacks are killed; the rerun finishes.
+mod crash_operations;
 /// CycloneDX: the same bytes for the same image, and valid.
 mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
 /// Foreign bytes of every kind, broken at random.
 mod fuzz;
+/// What tags pointed to.
+mod history;
 /// Images made to mislead: the right outcome, within bounds.
 mod hostile;
 /// Trees and layers of images, good and hostile.
@@ -32,6 +38,8 @@ mod image;
 /// The invariants, from outside.
 mod invariants;
 /// Broad identities are reported, refusals explained.
+mod layer_cache;
+
 mod lint;
 /// Evidence from a folder instead of a registry.
 mod offline;

@@ -1,0 +1,72 @@
+//! Memory for parsers, shared by all layers that are read at once.
+//!
+//! What a file may hold depends on the file alone (`Candidate::memory`), so results never depend on what else is being
+//! read; the pool only makes large ones wait for each other. Everything is taken at once and by no one who already
+//! holds something, so nobody waits for himself.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::image::limits::MAX_PARSER_MEMORY;
+
+#[derive(Debug, Clone)]
+pub(super) struct Pool(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    free: Mutex<u64>,
+    given_back: Condvar,
+}
+
+/// Bytes in use; given back when dropped.
+pub(super) struct Share {
+    pool: Pool,
+    bytes: u64,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self(Arc::new(Shared { free: Mutex::new(MAX_PARSER_MEMORY), given_back: Condvar::new() }))
+    }
+}
+
+impl Pool {
+    /// Waits until `bytes` are free; more than all there is waits for all there is.
+    pub(super) fn take(&self, bytes: u64) -> Share {
+        let bytes = bytes.min(MAX_PARSER_MEMORY);
+        let mut free = self.0.free.lock().unwrap_or_else(PoisonError::into_inner);
+        while *free < bytes {
+            free = self.0.given_back.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= bytes;
+        Share { pool: self.clone(), bytes }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        *self.pool.0.free.lock().unwrap_or_else(PoisonError::into_inner) += self.bytes;
+        self.pool.0.given_back.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn who_wants_more_than_is_free_waits_until_it_is_given_back() {
+        let pool = Pool::default();
+        let first = pool.take(MAX_PARSER_MEMORY);
+        let waiting = thread::spawn({
+            let pool = pool.clone();
+            move || drop(pool.take(u64::MAX))
+        });
+        thread::sleep(Duration::from_millis(20));
+        assert!(!waiting.is_finished());
+        drop(first);
+        waiting.join().unwrap();
+    }
+}
