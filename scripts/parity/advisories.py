@@ -15,7 +15,7 @@ import sys
 
 # pkg/detector/library/driver.go: type of the result → ecosystem, the prefix of its buckets.
 LANGUAGES = {
-    "node-pkg": "npm", "python-pkg": "pip", "gemspec": "rubygems", "gobinary": "go", "rustbinary": "cargo", "jar": "maven",
+    "node-pkg": "npm", "python-pkg": "pip", "gemspec": "rubygems", "gobinary": "go", "rustbinary": "cargo", "cargo": "cargo", "jar": "maven",
     "composer-vendor": "composer", "composer": "composer", "dotnet-core": "nuget", "nuget": "nuget", "bitnami": "bitnami",
 }
 
@@ -102,8 +102,11 @@ class Database:
         ecosystem, name, version = LANGUAGES[kind], package["Name"], package.get("Version", "")
         if not version:
             return
+        # trivy-db's NormalizePkgName.
         if ecosystem == "pip":
-            name = re.sub(r"[-_.]+", "-", name).lower()
+            name = name.replace("_", "-").lower()
+        elif ecosystem == "nuget":
+            name = name.lower()
         bucket = f"{ecosystem}::Parity"
         exact = f"=={version}" if ecosystem == "pip" else f"={version}"
         self.add(bucket, "parity", name, identifier(bucket, name, version), {"VulnerableVersions": [exact]})

@@ -184,8 +184,6 @@ impl LayerFacts {
             }
             _ => true,
         });
-        self.anomalies.sort();
-        self.anomalies.dedup();
     }
 }
 

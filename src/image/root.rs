@@ -59,7 +59,10 @@ impl Root {
             .collect();
         let previous = self.databases();
         // Whiteouts may be written through links that the same layer makes; what it makes itself, it does not hide.
-        self.symlinks.extend(facts.symlinks.iter().map(|(path, target)| (path.clone(), target.clone())));
+        for (path, target) in &facts.symlinks {
+            let link = Link { target: target.clone(), lineage: self.lineages.of(path) };
+            self.symlinks.insert(path.clone(), link);
+        }
         self.hide(facts);
         for (path, target) in &facts.symlinks {
             let path = self.resolve_parent(path);

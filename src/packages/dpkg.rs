@@ -4,6 +4,7 @@
 //! colon, carriage returns, blank lines with spaces, NUL and broken UTF-8 each cost at most their own stanza, and each
 //! loss is an anomaly.
 
+use crate::packages::candidate::candidate;
 use crate::packages::deb_version::DebVersion;
 use crate::packages::parsed::Parsed;
 use crate::packages::{Ecosystem, Package, Source};
@@ -194,7 +195,7 @@ pub fn owned_paths(bytes: &[u8]) -> String {
         let Ok(line) = std::str::from_utf8(line) else { continue };
         let Some((_, path)) = line.split_once(char::is_whitespace) else { continue };
         let path = path.trim().trim_start_matches("./").trim_start_matches('/');
-        if !path.is_empty() && !is_dull(path) {
+        if !path.is_empty() && (!is_dull(path) || candidate(path).is_some()) {
             kept.push_str(path);
             kept.push('\n');
         }
@@ -202,7 +203,7 @@ pub fn owned_paths(bytes: &[u8]) -> String {
     kept
 }
 
-/// Documentation, translations and headers: no package database is ever there.
+/// Documentation, translations and headers: hardly anything there is a package.
 pub(crate) fn is_dull(path: &str) -> bool {
     let dull = ["usr/share/doc", "usr/share/man", "usr/share/locale", "usr/include", "usr/share/icons"];
     dull.iter().any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))

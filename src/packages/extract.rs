@@ -7,7 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::packages::candidate::{Candidate, Unsupported};
-use crate::packages::{Content, Os, Parsed, apk, copyright, dpkg, executable, java, npm, os_release, rpm};
+use crate::packages::{
+    Content, Os, Parsed, apk, composer, conda, copyright, dotnet, dpkg, egg, embedded, executable, gem, java, npm,
+    os_release, python, rpm,
+};
 
 /// Everything that later steps need of one file.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +90,13 @@ fn whole(kind: Candidate, path: &str, bytes: &[u8]) -> Extract {
         Candidate::ApkRepositories => Extract { stream: os_release::alpine_repository(bytes), ..Extract::default() },
         // Languages.
         Candidate::NpmPackage => npm::parse(path, bytes).into(),
+        Candidate::PythonPackage => python::parse(path, bytes).into(),
+        Candidate::GemSpecification => gem::parse(path, bytes).into(),
+        Candidate::ComposerInstalled => composer::parse(path, bytes).into(),
+        Candidate::DotnetDeps => dotnet::parse(path, bytes).into(),
+        Candidate::CondaPackage => conda::parse(path, bytes).into(),
+        Candidate::PythonEgg => egg::parse(path, bytes).into(),
+        Candidate::EmbeddedSbom => embedded::parse(path, bytes).into(),
         // Never whole; see `extract`.
         Candidate::JavaArchive | Candidate::Executable | Candidate::RpmLog | Candidate::Unsupported(_) => {
             Extract::default()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::oci::Digest;
 use crate::packages::candidate::{Candidate, OS_RELEASE, Unsupported};
+use crate::packages::embedded::claims;
 use crate::packages::package::Layer;
 use crate::packages::{Anomaly, AnomalyCode, Ecosystem, Extract, Os, Package, purl};
 
@@ -48,14 +49,15 @@ pub fn inventory(files: &[FoundFile], anomalies: Vec<Anomaly>, keep_os_owned: bo
     let mut work = Work { anomalies, ..Work::default() };
     let owned = Owned::new(files);
     for file in files {
-        if keep_os_owned || !(file.kind.is_language() && owned.has(file)) {
-            work.file(file);
+        if keep_os_owned || !(file.kind.is_language() && owned.has(&file.layer, &file.path)) {
+            work.file(file, &owned, keep_os_owned);
         }
     }
     work.deb_licences(files);
     work.red_hat_repositories(files);
     work.unsupported_anomalies();
     let os = operating_system(files);
+    claims::settle(&mut work.packages, os.as_ref());
     work.nameless(os.as_ref());
     work.emptiness(os.as_ref());
     work.packages.sort();
@@ -79,7 +81,7 @@ struct Work {
 }
 
 impl Work {
-    fn file(&mut self, file: &FoundFile) {
+    fn file(&mut self, file: &FoundFile, owned: &Owned<'_>, keep_os_owned: bool) {
         let Extract { parsed, unsupported, .. } = &*file.extract;
         if let Some(kind) = unsupported {
             self.unsupported.entry((*kind, file.layer.digest.clone())).or_default().push(file.path.clone());
@@ -93,7 +95,14 @@ impl Work {
                 first.entry((&package.name, &package.version)).or_insert(layer);
             }
         }
-        for package in &parsed.packages {
+        // An SBOM in the image may belong to an OS package, or speak of files that do.
+        let is_owned = |package: &Package| {
+            !keep_os_owned
+                && file.kind == Candidate::EmbeddedSbom
+                && !package.ecosystem.is_os()
+                && [&file.path, &package.path].into_iter().any(|path| owned.has(&file.layer, path))
+        };
+        for package in parsed.packages.iter().filter(|package| !is_owned(package)) {
             let layer = first.get(&(package.name.as_str(), package.version.as_str())).copied().unwrap_or(&file.layer);
             self.packages.push(Package {
                 layer: Some(layer.clone()),
@@ -218,9 +227,9 @@ impl<'a> Owned<'a> {
     }
 
     /// Package lists name `lib/x` where the merged tree has `usr/lib/x`.
-    fn has(&self, file: &FoundFile) -> bool {
-        self.0.get(&file.layer.digest).is_some_and(|list| {
-            list.contains(file.path.as_str()) || file.path.strip_prefix("usr/").is_some_and(|rest| list.contains(rest))
+    fn has(&self, layer: &Layer, path: &str) -> bool {
+        self.0.get(&layer.digest).is_some_and(|list| {
+            list.contains(path) || path.strip_prefix("usr/").is_some_and(|rest| list.contains(rest))
         })
     }
 }

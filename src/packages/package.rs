@@ -26,6 +26,12 @@ pub enum Ecosystem {
     Composer,
     /// .NET.
     Nuget,
+    /// conda; no advisories are matched.
+    Conda,
+    /// What Bitnami's images say they are made of.
+    Bitnami,
+    /// A package of another kind that an embedded SBOM names by its purl.
+    Other,
 }
 
 impl Ecosystem {

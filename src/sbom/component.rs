@@ -178,6 +178,9 @@ fn package_type(ecosystem: Ecosystem, os: Option<&Os>) -> &str {
         (Ecosystem::Maven, _) => "jar",
         (Ecosystem::Composer, _) => "composer-vendor",
         (Ecosystem::Nuget, _) => "dotnet-core",
+        (Ecosystem::Conda, _) => "conda-pkg",
+        (Ecosystem::Bitnami, _) => "bitnami",
+        (Ecosystem::Other, _) => "other",
     }
 }
 
