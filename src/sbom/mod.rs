@@ -6,6 +6,7 @@
 
 mod component;
 mod document;
+pub mod foreign;
 mod licence;
 mod read;
 
@@ -78,6 +79,10 @@ pub enum SbomError {
     Write { digest: Digest, why: String },
     #[error("not a CycloneDX document: {why}")]
     Malformed { why: String },
+    #[error("an SPDX document: only CycloneDX is read")]
+    Spdx,
+    #[error("CycloneDX {version:?} is not read: expected one of {}", foreign::READABLE.join(", "))]
+    Unreadable { version: String },
     #[error("unknown CycloneDX version {text:?}: expected 1.5 or 1.6")]
     SpecVersion { text: String },
 }

@@ -29,6 +29,8 @@ mod crash_operations;
 mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// Foreign bytes of every kind, broken at random.
+mod fuzz;
 /// What tags pointed to.
 mod history;
 /// Seeds of the fuzz targets.
