@@ -14,6 +14,7 @@ mod blob;
 mod bundle;
 mod certificate;
 mod explain;
+pub mod legacy;
 mod log;
 mod predicate_type;
 mod promise;
@@ -24,6 +25,7 @@ mod trust_root;
 mod verified;
 mod verify;
 
+pub(crate) use blob::authenticate_own_blob;
 pub use blob::{Blob, BlobBundle, BlobSigner, PublicKey, VerifiedBlob, verify_blob};
 pub use bundle::{Bundle, MAX_BUNDLE_BYTES, Unverified};
 pub use predicate_type::{NotAPredicateType, PredicateType};

@@ -16,7 +16,7 @@ use crate::evidence::TrustRoot;
 use crate::sigstore::{Instance, Services, SigstoreError};
 
 /// A cache that was refreshed less than this ago is used without asking.
-pub const REFRESH_EVERY: Duration = Duration::from_secs(24 * 3600);
+const REFRESH_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// The whole refresh: five small files. Longer would make every command wait where the network swallows packets.
 const REFRESH_TIME: Duration = Duration::from_secs(10);
 /// How long before an end people are told.
