@@ -50,7 +50,7 @@ async fn nothing_live_is_deleted_and_what_goes_takes_its_evidence_along() {
                 assert!(gateway.registry.referrers(APP, &node).iter().all(|r| !gone.contains(r)), "{run}");
             }
         }
-        assert!(gone.len() > 2 * (3 + 11), "children and referrers go along: {run}");
+        assert!(gone.len() >= 2 * (3 + 11), "children and referrers go along: {run}");
 
         retain(&gateway, &["--keep-last", "1", "--apply"]).await.is("deleted", 0);
         for tag in ["latest", "1.2", "1", "1.2.4", "1.2.3"] {
