@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::failure::Failure;
-use crate::identity::{ExpectedIdentities, ExpectedIdentity, GitHubExpectation, Issuer, NamePattern};
+use crate::identity::{ExpectedIdentities, ExpectedIdentity, GitHubExpectation, Issuer, NamePattern, RequiredClaim};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Expected identity (default: from the configuration)")]
@@ -26,11 +26,22 @@ pub(crate) struct IdentityArgs {
     /// Git ref that the workflow ran on; * matches anything
     #[arg(long, value_name = "REF", requires = "github_repository")]
     pub(crate) github_ref: Option<String>,
+    /// A claim the certificate must make besides, for example runner-environment=github-hosted; repeatable
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) require_claim: Vec<RequiredClaim>,
 }
 
 impl IdentityArgs {
     /// What the flags say; `None` where they say nothing.
     pub(crate) fn expected(&self) -> Result<Option<ExpectedIdentities>, Failure> {
+        let expected = self.without_claims()?;
+        if expected.is_none() && !self.require_claim.is_empty() {
+            return Err(Failure::usage("--require-claim needs --issuer or --github-repository"));
+        }
+        Ok(expected.map(|expected| expected.with_claims(self.require_claim.clone())))
+    }
+
+    fn without_claims(&self) -> Result<Option<ExpectedIdentities>, Failure> {
         let refuse = |flag: &str, e: &dyn std::fmt::Display| Failure::usage(format!("--{flag}: {e}"));
         let issuer = self.issuer.as_deref().map(str::parse::<Issuer>).transpose().map_err(|e| refuse("issuer", &e))?;
         if let Some(repository) = &self.github_repository {

@@ -12,17 +12,21 @@ mod progress;
 pub mod reference;
 mod wiring;
 
+mod audit;
 mod candidates;
 mod conformance;
 mod doctor;
 mod git;
+mod history;
 mod inspect;
 mod operation;
+mod pins;
 mod policy;
 mod promote;
 mod push;
 mod resolve;
 mod rollback;
+mod saved_plan;
 mod sbom;
 mod scan;
 mod source;
@@ -59,6 +63,10 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// The verified digest behind a tag
     Resolve(resolve::ResolveArgs),
+    /// What a tag pointed to, when, and by whom
+    History(history::HistoryArgs),
+    /// All tags against the signed records: foreign moves, unsigned tags, downgraded channels, stale scans
+    Audit(audit::AuditArgs),
     /// Mark a version as withdrawn; channels go to the best remaining version, nothing is deleted
     Withdraw(withdraw::WithdrawArgs),
     /// Take a channel back to an earlier version and hold it there until a release above
@@ -117,6 +125,8 @@ fn help(command: &Command) -> String {
         Command::Promote(_) => "promote",
         Command::Verify(_) => "verify",
         Command::Resolve(_) => "resolve",
+        Command::History(_) => "history",
+        Command::Audit(_) => "audit",
         Command::Withdraw(_) => "withdraw",
         Command::Rollback(_) => "rollback",
         Command::Inspect(_) => "inspect",
@@ -136,6 +146,8 @@ fn blank(command: &Command) -> Blank {
         Command::Promote(args) => promote::blank(args),
         Command::Verify(args) => verify::blank(args),
         Command::Resolve(args) => resolve::blank(args),
+        Command::History(args) => history::blank(args),
+        Command::Audit(args) => audit::blank(args),
         Command::Withdraw(args) => withdraw::blank(args),
         Command::Rollback(args) => rollback::blank(args),
         Command::Inspect(args) => inspect::blank(args),
@@ -154,6 +166,8 @@ async fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Promote(args) => promote::run(&cli.shared, args).await,
         Command::Verify(args) => verify::run(&cli.shared, args).await,
         Command::Resolve(args) => resolve::run(&cli.shared, args).await,
+        Command::History(args) => history::run(&cli.shared, args).await,
+        Command::Audit(args) => audit::run(&cli.shared, args).await,
         Command::Withdraw(args) => withdraw::run(&cli.shared, args).await,
         Command::Rollback(args) => rollback::run(&cli.shared, args).await,
         Command::Inspect(args) => inspect::run(&cli.shared, args).await,

@@ -99,6 +99,9 @@ pub struct Identity {
     /// A regular expression that matches the whole subject alternative name.
     #[serde(default)]
     pub identity_regexp: Option<String>,
+    /// Claims of the certificate that must have these values, for example `runner-environment: github-hosted`.
+    #[serde(default)]
+    pub claims: BTreeMap<String, String>,
     /// May authorise a version.
     #[serde(default)]
     pub release: Option<RefPattern>,

@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::evidence::scan::Severity;
-use crate::identity::{ExpectedIdentities, ExpectedIdentity, GitHubExpectation, IdentityRole, Issuer, NamePattern};
+use crate::identity::{
+    ExpectedIdentities, ExpectedIdentity, GitHubExpectation, IdentityRole, Issuer, NamePattern, RequiredClaim,
+};
 use crate::oci::{Platform, Repository};
 use crate::policy::age::Age;
 use crate::policy::parse_severity;
@@ -290,7 +292,10 @@ impl Builder<'_> {
         ];
         let accepted =
             roles.into_iter().map(|(role, pattern, key)| Ok((role, self.identity(&identity, &issuer, pattern, key)?)));
-        ExpectedIdentities::new(accepted.collect::<Result<_, ConfigError>>()?).map_err(|e| self.refuse("identity", e))
+        let claims = identity.claims.iter().map(|(name, value)| RequiredClaim::new(name, value));
+        let claims = claims.collect::<Result<_, _>>().map_err(|e| self.refuse("identity.claims", e))?;
+        let accepted = ExpectedIdentities::new(accepted.collect::<Result<_, ConfigError>>()?);
+        accepted.map(|accepted| accepted.with_claims(claims)).map_err(|e| self.refuse("identity", e))
     }
 
     fn identity(

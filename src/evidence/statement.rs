@@ -4,6 +4,9 @@
 //! (subject without a name) and v0.1 for attestations (subject named after the repository); names are unsigned hints to
 //! us and are dropped.
 
+use std::collections::BTreeMap;
+
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,6 +16,9 @@ use crate::policy::ReasonCode;
 
 /// The DSSE payload type of every statement.
 pub const IN_TOTO_PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+/// Digests of a subject besides those we read; other verifiers allow 32 in all (CVE-2024-45395).
+const MAX_OTHER_DIGESTS: usize = 30;
 
 const TYPE_V1: &str = "https://in-toto.io/Statement/v1";
 const TYPE_V0_1: &str = "https://in-toto.io/Statement/v0.1";
@@ -70,6 +76,10 @@ impl Statement {
         let predicate_type = wire.predicate_type.parse()?;
         let [subject] = <[WireSubject; 1]>::try_from(wire.subject)
             .map_err(|subjects| StatementError::SubjectCount { found: subjects.len() })?;
+        if subject.digest.others.len() > MAX_OTHER_DIGESTS {
+            let why = format!("more than {MAX_OTHER_DIGESTS} other digests of one subject");
+            return Err(StatementError::Malformed { why });
+        }
         let digest = match (subject.digest.sha256, subject.digest.sha512) {
             (Some(hex), _) => format!("sha256:{hex}"),
             (None, Some(hex)) => format!("sha512:{hex}"),
@@ -125,6 +135,8 @@ struct WireSubject {
 struct WireDigest {
     sha256: Option<String>,
     sha512: Option<String>,
+    #[serde(flatten)]
+    others: BTreeMap<String, IgnoredAny>,
 }
 
 /// Why a payload is not a statement we accept.

@@ -34,6 +34,12 @@ impl ExpectedIdentities {
                 }),
             }
         }
+        merged.extend(self.claims().iter().map(|claim| ComparedClaim {
+            claim: claim.name(),
+            expected: Some(claim.value().to_owned()),
+            found: claim.found(&signer.claims).map(str::to_owned),
+            same: claim.matches(&signer.claims).is_ok(),
+        }));
         merged
     }
 }
@@ -65,6 +71,7 @@ fn claims(expected: &ExpectedIdentity, signer: &SignerIdentity) -> Vec<Claim> {
                 let name = match field {
                     IdentityField::Ref => "source ref",
                     IdentityField::Workflow => "workflow",
+                    IdentityField::Claim(name) => name,
                     IdentityField::Repository | IdentityField::Issuer | IdentityField::Name => "source repository",
                 };
                 Claim { name, field, expected, same }
@@ -81,6 +88,8 @@ fn found(field: IdentityField, signer: &SignerIdentity) -> Option<String> {
         IdentityField::Repository => signer.claims.source_repository_uri.clone(),
         IdentityField::Ref => signer.claims.source_repository_ref.clone(),
         IdentityField::Workflow => signer.claims.build_signer_uri.clone(),
+        // Compared beside the identities, not with one of them.
+        IdentityField::Claim(_) => None,
     }
 }
 

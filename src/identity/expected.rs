@@ -4,7 +4,9 @@ use std::fmt;
 
 use regex::{Regex, RegexBuilder};
 
-use crate::identity::{GitHubExpectation, IdentityError, IdentityField, IdentityMismatch, Issuer, SignerIdentity};
+use crate::identity::{
+    GitHubExpectation, IdentityError, IdentityField, IdentityMismatch, Issuer, NameKind, RequiredClaim, SignerIdentity,
+};
 
 /// A compiled identity regexp larger than this is refused; matching itself is linear in the name.
 const MAX_REGEXP_BYTES: usize = 1 << 20;
@@ -43,6 +45,15 @@ impl NamePattern {
         compile(pattern)?;
         let anchored = compile(&format!(r"\A(?:{pattern})\z"))?;
         Ok(Self::Regexp { pattern: pattern.to_owned(), anchored })
+    }
+
+    /// What an exact name is by its form: the same text as the other kind of name is somebody else.
+    pub(super) fn kind(&self) -> Option<NameKind> {
+        match self {
+            Self::Exact(name) if name.contains("://") => Some(NameKind::Uri),
+            Self::Exact(name) if name.contains('@') => Some(NameKind::Email),
+            Self::Exact(_) | Self::Regexp { .. } => None,
+        }
     }
 
     pub(super) fn matches(&self, name: &str) -> bool {
@@ -85,7 +96,14 @@ impl ExpectedIdentity {
         }
         match self {
             Self::GitHub { github, .. } => github.matches(&signer.claims),
-            Self::Name { name, .. } if name.matches(&signer.name) => Ok(()),
+            Self::Name { name, .. } if name.matches(&signer.name) => match name.kind() {
+                Some(kind) if kind != signer.kind => Err(IdentityMismatch {
+                    field: IdentityField::Name,
+                    expected: format!("{name} as {kind}"),
+                    found: Some(format!("{} as {}", signer.name, signer.kind)),
+                }),
+                _ => Ok(()),
+            },
             Self::Name { name, .. } => Err(IdentityMismatch {
                 field: IdentityField::Name,
                 expected: name.to_string(),
@@ -151,6 +169,8 @@ impl fmt::Display for IdentityRole {
 #[derive(Debug, Clone)]
 pub struct ExpectedIdentities {
     accepted: Vec<(IdentityRole, ExpectedIdentity)>,
+    /// What the certificate of any of them must claim besides.
+    claims: Vec<RequiredClaim>,
 }
 
 impl ExpectedIdentities {
@@ -159,12 +179,23 @@ impl ExpectedIdentities {
         if accepted.is_empty() {
             return Err(IdentityError::None);
         }
-        Ok(Self { accepted })
+        Ok(Self { accepted, claims: Vec::new() })
     }
 
     #[must_use]
     pub fn one(expected: ExpectedIdentity) -> Self {
-        Self { accepted: vec![(IdentityRole::Named, expected)] }
+        Self { accepted: vec![(IdentityRole::Named, expected)], claims: Vec::new() }
+    }
+
+    /// Demands further claims of whoever signed.
+    #[must_use]
+    pub fn with_claims(self, claims: Vec<RequiredClaim>) -> Self {
+        Self { claims, ..self }
+    }
+
+    /// The further claims.
+    pub(super) fn claims(&self) -> &[RequiredClaim] {
+        &self.claims
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (IdentityRole, &ExpectedIdentity)> {
@@ -175,12 +206,12 @@ impl ExpectedIdentities {
     #[must_use]
     pub fn only(&self, role: IdentityRole) -> Option<Self> {
         let accepted: Vec<_> = self.accepted.iter().filter(|(r, _)| *r == role).cloned().collect();
-        (!accepted.is_empty()).then_some(Self { accepted })
+        (!accepted.is_empty()).then_some(Self { accepted, claims: self.claims.clone() })
     }
 
     /// The roles this signer has, or the difference to the accepted identity that came closest.
     pub fn matches(&self, signer: &SignerIdentity) -> Result<Vec<IdentityRole>, IdentityMismatch> {
-        self.any(|expected| expected.matches(signer))
+        self.any(signer, |expected| expected.matches(signer))
     }
 
     /// As [`ExpectedIdentity::authorises_version`], for any of the accepted identities.
@@ -189,17 +220,19 @@ impl ExpectedIdentities {
         signer: &SignerIdentity,
         git_tags: &[&str],
     ) -> Result<Vec<IdentityRole>, IdentityMismatch> {
-        self.any(|expected| expected.authorises_version(signer, git_tags))
+        self.any(signer, |expected| expected.authorises_version(signer, git_tags))
     }
 
     fn any(
         &self,
+        signer: &SignerIdentity,
         check: impl Fn(&ExpectedIdentity) -> Result<(), IdentityMismatch>,
     ) -> Result<Vec<IdentityRole>, IdentityMismatch> {
         let mut roles = Vec::new();
         let mut closest: Option<IdentityMismatch> = None;
         for (role, expected) in &self.accepted {
-            match check(expected) {
+            let claims = || self.claims.iter().try_for_each(|claim| claim.matches(&signer.claims));
+            match check(expected).and_then(|()| claims()) {
                 Ok(()) => roles.push(*role),
                 Err(mismatch) => closest = Some(closer(closest, mismatch)),
             }
@@ -218,6 +251,7 @@ fn closer(known: Option<IdentityMismatch>, new: IdentityMismatch) -> IdentityMis
         IdentityField::Name | IdentityField::Repository => 1,
         IdentityField::Ref => 2,
         IdentityField::Workflow => 3,
+        IdentityField::Claim(_) => 4,
     };
     match known {
         None => new,

@@ -24,7 +24,7 @@ impl GitHubExpectation {
             let found = match field {
                 IdentityField::Ref => claims.source_repository_ref.clone(),
                 IdentityField::Workflow => claims.build_signer_uri.clone(),
-                IdentityField::Repository | IdentityField::Name | IdentityField::Issuer => {
+                IdentityField::Repository | IdentityField::Name | IdentityField::Issuer | IdentityField::Claim(_) => {
                     claims.source_repository_uri.clone()
                 }
             };

@@ -17,6 +17,8 @@ pub enum IdentityField {
     Ref,
     /// The build signer URI (.9).
     Workflow,
+    /// Another required claim, by name and extension.
+    Claim(&'static str),
 }
 
 impl IdentityField {
@@ -25,7 +27,7 @@ impl IdentityField {
         match self {
             Self::Name => ReasonCode::IdentityMismatch,
             Self::Issuer => ReasonCode::IssuerMismatch,
-            Self::Repository | Self::Ref | Self::Workflow => ReasonCode::ClaimMismatch,
+            Self::Repository | Self::Ref | Self::Workflow | Self::Claim(_) => ReasonCode::ClaimMismatch,
         }
     }
 }
@@ -38,6 +40,7 @@ impl fmt::Display for IdentityField {
             Self::Repository => "source repository (.12)",
             Self::Ref => "source ref (.14)",
             Self::Workflow => "build signer (.9)",
+            Self::Claim(name) => name,
         })
     }
 }
@@ -79,6 +82,8 @@ pub enum IdentityError {
         "not a workflow: {text:?}: expected .github/workflows/FILE or OWNER/REPO/.github/workflows/FILE, without @REF"
     )]
     Workflow { text: String },
+    #[error("not a required claim: {text:?}: expected NAME=VALUE, for example runner-environment=github-hosted")]
+    Claim { text: String },
     #[error("no expected identity: give an issuer and an identity")]
     None,
 }

@@ -5,6 +5,7 @@
 //! expressions match the whole name, GitHub claims are compared by Fulcio's extension OIDs
 //! (<https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md>) and never by the deprecated `.2` to `.6`.
 
+mod claims;
 mod compare;
 mod expected;
 mod github;
@@ -13,6 +14,7 @@ mod lint;
 mod mismatch;
 mod signer;
 
+pub use claims::RequiredClaim;
 pub use compare::accepting_flags;
 pub use expected::{ExpectedIdentities, ExpectedIdentity, IdentityRole, NamePattern};
 pub use github::{GitHubExpectation, GitHubRepository, RefGlob, Workflow, WorkflowRun, workflow_run};

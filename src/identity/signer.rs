@@ -11,6 +11,15 @@ pub enum NameKind {
     Uri,
 }
 
+impl fmt::Display for NameKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Email => "an e-mail address",
+            Self::Uri => "a URI",
+        })
+    }
+}
+
 /// The one subject alternative name, the issuer, and the CI claims.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SignerIdentity {

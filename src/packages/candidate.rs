@@ -14,14 +14,24 @@ pub enum Candidate {
     DpkgStatusPart,
     /// `info/*.md5sums`: which files belong to a Debian package.
     DpkgMd5sums,
+    /// `usr/share/doc/*/copyright`: the licences of a Debian package.
+    DpkgCopyright,
+    /// Whether Ubuntu's extended maintenance is on.
+    UbuntuStatus,
     ApkInstalled,
     ApkRepositories,
     /// `Packages`, `Packages.db` or `rpmdb.sqlite`.
     RpmDatabase,
+    /// Changes to `rpmdb.sqlite` that are not in it yet.
+    RpmLog,
+    /// Which repositories a Red Hat image was built from.
+    RedHatContent,
     /// What Azure Linux's distroless images have instead.
     RpmManifest,
     /// A `package.json` at the root of a package under `node_modules`.
     NpmPackage,
+    /// A jar, war, ear or par.
+    JavaArchive,
     /// Any file with an execute bit that is nothing else; only its content tells whether it matters.
     Executable,
     /// A database of a kind that is not catalogued.
@@ -37,11 +47,8 @@ pub enum Unsupported {
     Python,
     Conda,
     Gem,
-    Java,
     Composer,
     Dotnet,
-    GoBinary,
-    RustBinary,
 }
 
 impl Unsupported {
@@ -55,11 +62,8 @@ impl Unsupported {
             Self::Python => "Python packages",
             Self::Conda => "conda packages",
             Self::Gem => "Ruby gems",
-            Self::Java => "Java archives",
             Self::Composer => "Composer packages",
             Self::Dotnet => ".NET dependencies",
-            Self::GoBinary => "Go executables",
-            Self::RustBinary => "Rust executables with an audit section",
         }
     }
 }
@@ -78,8 +82,14 @@ impl Candidate {
             Self::DpkgStatus | Self::ApkInstalled | Self::RpmManifest => MAX_DATABASE_BYTES,
             Self::RpmDatabase => MAX_RPM_DATABASE_BYTES,
             Self::DpkgMd5sums => MAX_MD5SUMS_BYTES,
-            Self::OsRelease | Self::ApkRepositories | Self::DpkgStatusPart | Self::NpmPackage => MAX_ENTRY_BYTES,
-            Self::Executable | Self::Unsupported(_) => 0,
+            Self::OsRelease
+            | Self::ApkRepositories
+            | Self::DpkgStatusPart
+            | Self::DpkgCopyright
+            | Self::UbuntuStatus
+            | Self::RedHatContent
+            | Self::NpmPackage => MAX_ENTRY_BYTES,
+            Self::Executable | Self::JavaArchive | Self::RpmLog | Self::Unsupported(_) => 0,
         }
     }
 
@@ -87,7 +97,9 @@ impl Candidate {
     #[must_use]
     pub fn memory(self, size: u64) -> u64 {
         match self {
-            Self::Executable => MAX_STREAM_MEMORY.min(size.saturating_mul(4)).max(MIN_STREAM_MEMORY),
+            Self::JavaArchive | Self::Executable => {
+                MAX_STREAM_MEMORY.min(size.saturating_mul(4)).max(MIN_STREAM_MEMORY)
+            }
             _ => size.min(self.max_bytes()),
         }
     }
@@ -96,7 +108,7 @@ impl Candidate {
     #[must_use]
     pub fn is_language(self) -> bool {
         match self {
-            Self::NpmPackage | Self::Executable => true,
+            Self::NpmPackage | Self::JavaArchive | Self::Executable => true,
             Self::Unsupported(kind) => kind.is_language(),
             Self::OsRelease
             | Self::DpkgStatus
@@ -105,7 +117,11 @@ impl Candidate {
             | Self::ApkInstalled
             | Self::ApkRepositories
             | Self::RpmDatabase
-            | Self::RpmManifest => false,
+            | Self::RpmLog
+            | Self::RpmManifest
+            | Self::RedHatContent
+            | Self::DpkgCopyright
+            | Self::UbuntuStatus => false,
         }
     }
 }
@@ -161,6 +177,7 @@ fn os_candidate(path: &str) -> Option<Candidate> {
             return Some(Candidate::Unsupported(Unsupported::Opkg));
         }
         "var/lib/rpmmanifest/container-manifest-2" => return Some(Candidate::RpmManifest),
+        "var/lib/ubuntu-advantage/status.json" => return Some(Candidate::UbuntuStatus),
         _ => {}
     }
     if let Some(rest) = path.strip_prefix("var/lib/dpkg/") {
@@ -172,10 +189,18 @@ fn os_candidate(path: &str) -> Option<Candidate> {
         };
     }
     let below = |prefix: &str| path.strip_prefix(prefix);
-    if let Some(name) = ["var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/"].into_iter().find_map(below)
-        && matches!(name, "Packages" | "Packages.db" | "rpmdb.sqlite")
+    match ["var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/"].into_iter().find_map(below) {
+        Some("Packages" | "Packages.db" | "rpmdb.sqlite") => return Some(Candidate::RpmDatabase),
+        Some("rpmdb.sqlite-wal") => return Some(Candidate::RpmLog),
+        _ => {}
+    }
+    let manifest = ["root/buildinfo/content_manifests/", "usr/share/buildinfo/"].into_iter().find_map(below);
+    if manifest.is_some_and(|name| name.ends_with(".json") && !name.contains('/')) {
+        return Some(Candidate::RedHatContent);
+    }
+    if below("usr/share/doc/").and_then(|rest| rest.strip_suffix("/copyright")).is_some_and(|name| !name.contains('/'))
     {
-        return Some(Candidate::RpmDatabase);
+        return Some(Candidate::DpkgCopyright);
     }
     if below("var/lib/pacman/local/").is_some_and(|rest| rest.ends_with("/desc")) {
         return Some(Candidate::Unsupported(Unsupported::Pacman));
@@ -204,12 +229,16 @@ fn language_candidate(path: &str) -> Option<Candidate> {
     match extension {
         "egg-info" | "egg" => unsupported(Unsupported::Python),
         "gemspec" if folder.split('/').any(|part| part == "specifications") => unsupported(Unsupported::Gem),
-        "jar" | "war" | "ear" | "par" => unsupported(Unsupported::Java),
+        // A program for Windows needs no execute bit.
+        "exe" => Some(Candidate::Executable),
+        _ if JAVA.iter().any(|java| extension.eq_ignore_ascii_case(java)) => Some(Candidate::JavaArchive),
         "json" if stem.ends_with(".deps") => unsupported(Unsupported::Dotnet),
         "json" if parent == "conda-meta" => unsupported(Unsupported::Conda),
         _ => None,
     }
 }
+
+const JAVA: [&str; 4] = ["jar", "war", "ear", "par"];
 
 /// `…/node_modules/name` or `…/node_modules/@scope/name`, counted from the last `node_modules`.
 fn is_npm_root(folder: &str) -> bool {
@@ -251,13 +280,21 @@ mod tests {
             ("usr/lib/python3/dist-packages/x-1.dist-info/METADATA", Some(C::Unsupported(U::Python))),
             ("usr/lib/python3/dist-packages/x-1.egg-info", Some(C::Unsupported(U::Python))),
             ("var/lib/gems/3/specifications/rack-1.gemspec", Some(C::Unsupported(U::Gem))),
-            ("opt/app.jar", Some(C::Unsupported(U::Java))),
+            ("opt/tool.exe", Some(C::Executable)),
+            ("opt/APP.WAR", Some(C::JavaArchive)),
+            ("opt/app.jar", Some(C::JavaArchive)),
             ("app/vendor/composer/installed.json", Some(C::Unsupported(U::Composer))),
             ("app/App.deps.json", Some(C::Unsupported(U::Dotnet))),
             ("var/lib/rpm/rpmdb.sqlite", Some(C::RpmDatabase)),
             ("usr/lib/sysimage/rpm/Packages.db", Some(C::RpmDatabase)),
             ("var/lib/rpm/Packages", Some(C::RpmDatabase)),
+            ("var/lib/rpm/rpmdb.sqlite-wal", Some(C::RpmLog)),
+            ("root/buildinfo/content_manifests/ubi9-container-9.3-1.json", Some(C::RedHatContent)),
+            ("root/buildinfo/Dockerfile-ubi9-9.3-1", None),
             ("var/lib/rpm/Name", None),
+            ("usr/share/doc/libc6/copyright", Some(C::DpkgCopyright)),
+            ("usr/share/doc/libc6/examples/copyright", None),
+            ("var/lib/ubuntu-advantage/status.json", Some(C::UbuntuStatus)),
             ("var/lib/rpmmanifest/container-manifest-2", Some(C::RpmManifest)),
             ("opt/conda/conda-meta/zlib-1.json", Some(C::Unsupported(U::Conda))),
             (".jar", None),

@@ -8,6 +8,34 @@ use crate::packages::deb_version::DebVersion;
 use crate::packages::parsed::Parsed;
 use crate::packages::{Ecosystem, Package, Source};
 
+/// Whole maintainers of packages from vendors' own repositories; see [`OTHER_MAINTAINERS`].
+const OTHER_REPOSITORIES: [&str; 2] = ["GitHub", "HashiCorp"];
+/// Parts of maintainers of packages from vendors' own repositories, which the distribution's advisories do not describe.
+/// Trivy's list (pkg/fanal/analyzer/pkg/dpkg), because its image scan must not differ from ours.
+const OTHER_MAINTAINERS: [&str; 21] = [
+    "@cloudflare.com",
+    "@datadoghq.com",
+    "@hashicorp.com",
+    "@konghq.com",
+    "@microsoft.com",
+    "@mongodb.com",
+    "@nodesource.com",
+    "@nvidia.com",
+    "@openrobotics.org",
+    "@osrfoundation.org",
+    "Google Cloud CLI Authors",
+    "contact@grafana.com",
+    "dev@couchdb.apache.org",
+    "developers@lists.mariadb.org",
+    "info@elastic.co",
+    "info@tailscale.com",
+    "nginx-packaging@f5.com",
+    "sapmachine@sap.com",
+    "support@docker.com",
+    "support@gitlab.com",
+    "support@influxdb.com",
+];
+
 /// One stanza's fields that we use.
 #[derive(Default)]
 struct Stanza<'a> {
@@ -114,13 +142,20 @@ fn package(path: &str, stanza: &Stanza<'_>) -> Result<Package, String> {
         Some(version) => version.parse().map_err(|e| format!("{name}: source version: {e}"))?,
         None => parts.clone(),
     };
+    let supplier = stanza.maintainer.map(|m| String::from_utf8_lossy(m).into_owned());
     Ok(Package {
+        third_party: supplier.as_deref().is_some_and(from_elsewhere),
         architecture: text(stanza.architecture).map(str::to_owned),
         source: Some(Source { name: source_name.to_owned(), version: source_version.to_string() }),
-        supplier: stanza.maintainer.map(|m| String::from_utf8_lossy(m).into_owned()),
+        supplier,
         depends: text(stanza.depends).map(depends).unwrap_or_default(),
         ..Package::new(Ecosystem::Dpkg, name, parts.to_string(), path)
     })
+}
+
+/// Is this the maintainer of packages that no distribution ships?
+fn from_elsewhere(maintainer: &str) -> bool {
+    OTHER_REPOSITORIES.contains(&maintainer) || OTHER_MAINTAINERS.iter().any(|part| maintainer.contains(part))
 }
 
 /// A field's value as text, `None` when empty, not UTF-8 or with control characters.

@@ -44,7 +44,7 @@ fn language_packages_owned_by_os_packages_are_dropped() {
     let npm = r#"{"name":"npm","version":"1.0.0"}"#;
     let files = [
         file("etc/os-release", DEBIAN),
-        file("var/lib/dpkg/status", "Package: a\nVersion: 1\n"),
+        file("var/lib/dpkg/status", "Package: npm\nVersion: 1\n"),
         file("var/lib/dpkg/info/npm.md5sums", "00  usr/share/nodejs/node_modules/npm/package.json\n00  lib/x.jar\n"),
         file("usr/share/nodejs/node_modules/npm/package.json", npm),
         file("app/node_modules/npm/package.json", npm),
@@ -58,8 +58,8 @@ fn language_packages_owned_by_os_packages_are_dropped() {
 
 #[test]
 fn databases_that_are_not_catalogued_are_one_anomaly_per_kind_and_layer() {
-    let mut files: Vec<_> = (0..50).map(|i| file(&format!("usr/lib/python3/p{i}.dist-info/METADATA"), "")).collect();
-    files.push(file("opt/app.jar", ""));
+    let mut files: Vec<_> = (0..50).map(|i| file(&format!("var/lib/pacman/local/p{i}/desc"), "")).collect();
+    files.push(file("var/db/pkg/a/b/CONTENTS", ""));
     files.push(file("etc/os-release", DEBIAN));
     files.push(file("var/lib/dpkg/status", "Package: a\nVersion: 1\n"));
     let inventory = inventory(&files, Vec::new(), false);
@@ -129,4 +129,89 @@ fn a_failed_database_and_a_limit_are_anomalies_of_their_own() {
     parsed.limits = vec!["too much".to_owned()];
     let inventory = inventory(&[file("etc/os-release", DEBIAN), found], Vec::new(), false);
     assert_eq!(codes(&inventory), [AnomalyCode::DatabaseUnreadable, AnomalyCode::LimitExceeded]);
+}
+
+#[test]
+fn a_list_owns_only_files_of_its_own_layer_and_of_an_official_package() {
+    let path = "usr/lib/node_modules/npm/package.json";
+    let list = format!("00  {path}\n");
+    let found = |status: &str, layer_of_file: &str| {
+        let mut npm = file(path, r#"{"name":"npm","version":"1.0.0"}"#);
+        npm.layer = layer(layer_of_file);
+        let files = [
+            file("etc/os-release", DEBIAN),
+            file("var/lib/dpkg/status", status),
+            file("var/lib/dpkg/info/npm.md5sums", &list),
+            npm,
+        ];
+        inventory(&files, Vec::new(), false).packages.iter().any(|p| p.ecosystem == Ecosystem::Npm)
+    };
+    let official = "Package: npm\nVersion: 1\nMaintainer: Debian <d@debian.org>\n";
+    assert!(!found(official, "top"), "the distribution's own");
+    assert!(found(official, "higher"), "somebody put another npm in its place");
+    assert!(found("Package: other\nVersion: 1\n", "top"), "a list of a package that is not installed");
+    assert!(found("Package: npm\nVersion: 1\nMaintainer: X <x@nodesource.com>\n", "top"), "another vendor's package");
+}
+
+#[test]
+fn a_base_layers_database_owns_the_base_layers_files() {
+    let apk = |owned: &str| format!("P:npm\nV:1-r0\nF:usr/lib/node_modules/npm\nR:{owned}\n");
+    let mut database = file("lib/apk/db/installed", &apk("other.json"));
+    database.earlier = vec![(layer("base"), extracted("lib/apk/db/installed", &apk("package.json")))];
+    let mut npm = file("usr/lib/node_modules/npm/package.json", r#"{"name":"npm","version":"1.0.0"}"#);
+    npm.layer = layer("base");
+    let files = [file("etc/os-release", "ID=alpine\nVERSION_ID=3.19.1\n"), database, npm];
+    assert!(inventory(&files, Vec::new(), false).packages.iter().all(|p| p.ecosystem == Ecosystem::Apk));
+}
+
+#[test]
+fn families_without_advisories_are_an_anomaly() {
+    let rpm = include_bytes!("../../testdata/rpm/rpmdb.sqlite");
+    let codes = |release: &str| {
+        let mut bytes = &rpm[..];
+        let path = "var/lib/rpm/rpmdb.sqlite";
+        let mut content = crate::packages::Content::new(&mut bytes, rpm.len() as u64, 0);
+        let extract = crate::packages::extract(Candidate::RpmDatabase, path, &mut content).unwrap();
+        let database = FoundFile {
+            path: path.to_owned(),
+            kind: Candidate::RpmDatabase,
+            extract: Arc::new(extract),
+            layer: layer("top"),
+            earlier: Vec::new(),
+        };
+        codes(&inventory(&[file("etc/os-release", release), database], Vec::new(), false))
+    };
+    for (release, expect) in [
+        ("ID=rocky\nVERSION_ID=9.3\n", &[][..]),
+        ("ID=\"rhel\"\nVERSION_ID=\"9.3\"\n", &[]),
+        ("ID=opensuse-tumbleweed\nVERSION_ID=20240101\n", &[]),
+        ("ID=fedora\nVERSION_ID=41\n", &[AnomalyCode::OsUnknown]),
+        ("ID=centos\nVERSION_ID=9\nPRETTY_NAME=\"CentOS Stream 9\"\n", &[AnomalyCode::OsUnknown]),
+        ("ID=centos\nVERSION_ID=7\nPRETTY_NAME=\"CentOS Linux 7 (Core)\"\n", &[]),
+        ("ID=debian\nVERSION_ID=12\n", &[AnomalyCode::OsUnknown]),
+    ] {
+        assert_eq!(codes(release), expect, "{release}");
+    }
+}
+
+#[test]
+fn licences_come_from_the_packages_copyright_file() {
+    let files = [
+        file("etc/os-release", DEBIAN),
+        file("var/lib/dpkg/status", "Package: zlib1g\nVersion: 1\n\nPackage: other\nVersion: 1\n"),
+        file("usr/share/doc/zlib1g/copyright", "License: Zlib\n"),
+    ];
+    let packages = inventory(&files, Vec::new(), false).packages;
+    assert_eq!((packages[0].licences.len(), packages[1].licences.as_slice()), (0, &["Zlib".to_owned()][..]));
+}
+
+#[test]
+fn extended_maintenance_has_advisories_of_its_own() {
+    let status = r#"{"services":[{"name":"esm-infra","status":"enabled"}]}"#;
+    let release = |os: &str| {
+        let files = [file("etc/os-release", os), file("var/lib/ubuntu-advantage/status.json", status)];
+        inventory(&files, Vec::new(), false).os.unwrap().version
+    };
+    assert_eq!(release("ID=ubuntu\nVERSION_ID=20.04\n"), "20.04-ESM");
+    assert_eq!(release(DEBIAN), "12");
 }

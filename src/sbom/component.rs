@@ -129,6 +129,7 @@ fn properties(package: &Package, os: Option<&Os>) -> Vec<Property> {
         list.push(property("LayerDiffID", &layer.diff_id.to_string()));
         list.push(property("LayerDigest", &layer.digest.to_string()));
     }
+    list.extend(package.repositories.iter().map(|repository| property("ContentSet", repository)));
     if let Some(label) = &package.modularity {
         list.push(property("Modularitylabel", label));
     }

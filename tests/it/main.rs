@@ -6,6 +6,8 @@
 mod architecture;
 /// Bundles with exactly one defect.
 mod attacks;
+/// Tags against records.
+mod audit;
 /// One clear coded error each, and nothing written.
 mod bad_input;
 /// Channels go forward only.
@@ -19,10 +21,14 @@ mod conformance;
 /// The client is killed; the rerun finishes.
 mod crash;
 mod crash_matrix;
+/// Withdrawals and rollbacks are killed; the rerun finishes.
+mod crash_operations;
 /// CycloneDX: the same bytes for the same image, and valid.
 mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// What tags pointed to.
+mod history;
 /// Images made to mislead: the right outcome, within bounds.
 mod hostile;
 /// Trees and layers of images, good and hostile.

@@ -270,9 +270,10 @@ async fn what_cannot_be_read_is_said() {
             vec![base().file_with_mode("app/x", elf(b"\xff Go buildinf:"), 0o755)],
             &[A::DatabaseUnreadable],
         ),
+        ("Rust executable", vec![base().file_with_mode("app/x", elf(b".dep-v0\0"), 0o755)], &[A::DatabaseUnreadable]),
         ("other executable", vec![base().file_with_mode("app/x", elf(b"nothing"), 0o755)], &[]),
         ("not executable", vec![base().file("app/x", elf(b"\xff Go buildinf:"))], &[]),
-        ("Java archive", vec![base().file("app/x.jar", "PK")], &[A::DatabaseUnsupported]),
+        ("Java archive", vec![base().file("app/x.jar", "PK")], &[A::DatabaseUnreadable]),
         ("Java archive replaced", vec![base().file("app/x.jar", "PK"), layer().whiteout("app/x.jar")], &[]),
         ("broken package.json", vec![base().file(&at("x"), "{")], &[A::EntryUnreadable]),
     ];

@@ -181,6 +181,7 @@ fn general_name(name: &San) -> Result<GeneralName> {
     Ok(match name {
         San::Email(email) => GeneralName::Rfc822Name(Ia5String::new(email)?),
         San::Uri(uri) => GeneralName::UniformResourceIdentifier(Ia5String::new(uri)?),
+        San::Dns(host) => GeneralName::DnsName(Ia5String::new(host)?),
     })
 }
 

@@ -14,6 +14,7 @@ const GITHUB: &str = "https://github.com";
 pub enum San {
     Email(String),
     Uri(String),
+    Dns(String),
 }
 
 /// What a certificate says about its holder.

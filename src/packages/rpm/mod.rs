@@ -9,6 +9,7 @@
 
 mod berkeley;
 mod bytes;
+pub mod content;
 mod header;
 pub mod manifest;
 mod ndb;
@@ -64,6 +65,16 @@ pub fn parse(path: &str, bytes: &[u8]) -> Installed {
         _ => berkeley::read(bytes, &mut reading),
     };
     reading.finish(outcome)
+}
+
+/// What a write-ahead log of `size` bytes beside `rpmdb.sqlite` means. RPM merges it when it closes the database, so one
+/// with content is a database that was copied or killed while in use.
+#[must_use]
+pub fn log(size: u64) -> Option<Parsed> {
+    (size > 0).then(|| Parsed {
+        unreadable: vec![format!("a write-ahead log of {size} bytes: its packages are not in the database yet")],
+        ..Parsed::default()
+    })
 }
 
 #[derive(Default)]
