@@ -33,8 +33,8 @@ pub const MAX_LINKS: usize = 200_000;
 pub const MAX_LINK_HOPS: usize = 40;
 /// Whiteouts of one layer.
 pub const MAX_WHITEOUTS: usize = 200_000;
-/// What the parsers of all layers together may hold of the files they are reading. The largest database that is read
-/// whole must fit.
+/// What the parsers of all layers together may hold of the files they are reading. A database that is larger is read
+/// alone.
 pub const MAX_PARSER_MEMORY: u64 = 64 * 1024 * 1024;
 /// Candidate files of one layer; a large Node.js image has 20,000.
 pub const MAX_CANDIDATES: usize = 100_000;
