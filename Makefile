@@ -1,5 +1,5 @@
 # What the README names, and what .ci/run runs. Each target installs what it needs by the project's own scripts.
-.PHONY: demo test lint interop parity build clean
+.PHONY: demo test hostile fuzz-smoke lint interop parity build clean
 
 CARGO ?= cargo
 TRIVY := $(CURDIR)/.tools/trivy/bin/trivy
@@ -22,6 +22,14 @@ $(CYCLONEDX):
 
 test: $(TRIVY) $(CYCLONEDX)
 	TRIVY=$(TRIVY) $(CARGO) test --workspace
+
+# The large cases of the hostile corpus (tests/it/hostile.rs); `make test` runs the others.
+hostile:
+	$(CARGO) test --workspace --test it -- --ignored --nocapture hostile::
+
+# A minute over all fuzz targets, on the stable compiler (fuzz/README.md).
+fuzz-smoke:
+	$(CARGO) test --workspace --test it -- --ignored --nocapture fuzz::
 
 lint:
 	$(CARGO) fmt --all --check

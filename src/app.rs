@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use crate::config::environment::Environment;
 use crate::config::{Config, DEFAULT_PATHS, MAX_CONFIG_BYTES};
 use crate::evidence::TrustRoot;
+use crate::image::LayerCache;
 use crate::ops::promote::{FreshRegistry, Stop};
 use crate::policy::PolicySet;
 use crate::registry::http::{CredentialOptions, ExplicitToken, HttpOptions, HttpRegistry, Warnings};
@@ -82,6 +83,20 @@ impl App {
     #[must_use]
     pub fn clock() -> Clock {
         Arc::new(now)
+    }
+
+    /// Layers that were read before; none where their folder cannot be used, which costs time and nothing else.
+    #[must_use]
+    pub fn layer_cache(&self) -> Option<Arc<LayerCache>> {
+        let folder = self.environment.cache.as_ref()?.join("layers");
+        let key = self.environment.state.as_ref()?.join("layers.key");
+        match LayerCache::open(&folder, &key, &this_program()) {
+            Ok(cache) => Some(Arc::new(cache)),
+            Err(error) => {
+                tracing::info!(folder = %folder.display(), %error, "layers are not cached");
+                None
+            }
+        }
     }
 
     pub fn registry(&self) -> Result<Arc<dyn Registry>, WiringError> {
@@ -324,4 +339,11 @@ fn rego_files(path: &Path) -> Result<Vec<(String, String)>, WiringError> {
         Ok((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), text))
     };
     paths.into_iter().map(read).collect()
+}
+
+/// Version, size and time of this executable: another build may find more in the same layer.
+fn this_program() -> String {
+    let metadata = std::env::current_exe().and_then(std::fs::metadata);
+    let build = metadata.ok().map(|m| (m.len(), m.modified().ok()));
+    format!("{} {build:?}", env!("CARGO_PKG_VERSION"))
 }

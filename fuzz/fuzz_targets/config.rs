@@ -1,10 +1,13 @@
-//! The configuration file.
+//! See targets.rs.
 #![no_main]
 
-use countersign::config::Config;
-use libfuzzer_sys::fuzz_target;
+#[path = "../targets.rs"]
+mod targets;
 
-fuzz_target!(|data: &[u8]| {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    let _ = Config::parse("fuzz.yaml", text);
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    for (name, target) in targets::TARGETS {
+        if name == "config" {
+            target.run(data);
+        }
+    }
 });

@@ -1,10 +1,13 @@
-//! Challenges, links and waiting times of registries.
+//! See targets.rs.
 #![no_main]
 
-use countersign::registry::http::fuzzing::headers;
-use libfuzzer_sys::fuzz_target;
+#[path = "../targets.rs"]
+mod targets;
 
-fuzz_target!(|data: &[u8]| {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    headers(text);
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    for (name, target) in targets::TARGETS {
+        if name == "headers" {
+            target.run(data);
+        }
+    }
 });

@@ -1,9 +1,13 @@
-//! An uncompressed layer.
+//! See targets.rs.
 #![no_main]
 
-use countersign::image::fuzzing::layer;
-use libfuzzer_sys::fuzz_target;
+#[path = "../targets.rs"]
+mod targets;
 
-fuzz_target!(|data: &[u8]| {
-    layer(data);
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    for (name, target) in targets::TARGETS {
+        if name == "layer" {
+            target.run(data);
+        }
+    }
 });

@@ -1,12 +1,13 @@
-//! References, repositories and tags round-trip or are refused.
+//! See targets.rs.
 #![no_main]
 
-use countersign::oci::Reference;
-use libfuzzer_sys::fuzz_target;
+#[path = "../targets.rs"]
+mod targets;
 
-fuzz_target!(|data: &[u8]| {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Ok(reference) = text.parse::<Reference>() {
-        assert_eq!(reference.to_string().parse::<Reference>().as_ref(), Ok(&reference));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    for (name, target) in targets::TARGETS {
+        if name == "reference" {
+            target.run(data);
+        }
     }
 });

@@ -1,9 +1,13 @@
-//! The scanner's report.
+//! See targets.rs.
 #![no_main]
 
-use countersign::scanner::fuzzing::report;
-use libfuzzer_sys::fuzz_target;
+#[path = "../targets.rs"]
+mod targets;
 
-fuzz_target!(|data: &[u8]| {
-    report(data);
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    for (name, target) in targets::TARGETS {
+        if name == "report" {
+            target.run(data);
+        }
+    }
 });

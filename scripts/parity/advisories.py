@@ -15,7 +15,7 @@ import sys
 
 # pkg/detector/library/driver.go: type of the result → ecosystem, the prefix of its buckets.
 LANGUAGES = {
-    "node-pkg": "npm", "python-pkg": "pip", "gemspec": "rubygems", "gobinary": "go", "rustbinary": "cargo", "jar": "maven",
+    "node-pkg": "npm", "python-pkg": "pip", "gemspec": "rubygems", "gobinary": "go", "rustbinary": "cargo", "cargo": "cargo", "jar": "maven",
     "composer-vendor": "composer", "composer": "composer", "dotnet-core": "nuget", "nuget": "nuget", "bitnami": "bitnami",
 }
 
@@ -90,6 +90,8 @@ class Database:
         self.sources, self.vulnerabilities = {}, {}
         for ecosystem, (name, ident, versions) in PLANTED.items():
             self.add(f"{ecosystem}::Parity", "parity", name, ident, {"VulnerableVersions": [versions]})
+        # Trivy does not even list the packages of a Red Hat image when it knows no repository.
+        self.cpes({})
 
     def add(self, bucket, origin, package, ident, advisory):
         source = {"source": {"ID": origin, "Name": bucket, "URL": "https://example.org/"}, "packages": {}}
@@ -100,8 +102,11 @@ class Database:
         ecosystem, name, version = LANGUAGES[kind], package["Name"], package.get("Version", "")
         if not version:
             return
+        # trivy-db's NormalizePkgName.
         if ecosystem == "pip":
-            name = re.sub(r"[-_.]+", "-", name).lower()
+            name = name.replace("_", "-").lower()
+        elif ecosystem == "nuget":
+            name = name.lower()
         bucket = f"{ecosystem}::Parity"
         exact = f"=={version}" if ecosystem == "pip" else f"={version}"
         self.add(bucket, "parity", name, identifier(bucket, name, version), {"VulnerableVersions": [exact]})
@@ -127,7 +132,8 @@ class Database:
         if family in MODULAR and label.count(":") >= 2:
             name = ":".join(label.split(":")[:2]) + "::" + name
         for what, fixed in (("", just_above(family, version)), ("not", version)):
-            ident = identifier(bucket, name, version, what)
+            content = (package.get("BuildInfo") or {}).get("ContentSets") or []
+            ident = identifier(bucket, name, version, what, *sorted(content))
             if bucket == "Red Hat":
                 self.red_hat(name, ident, fixed, package)
             elif family == "oracle":
@@ -140,7 +146,8 @@ class Database:
         # Each advisory names the repositories that it is for, as indices of CPEs.
         cves = [{"Severity": 1}]
         arches = [a for a in [package.get("Arch")] if a and a != "noarch"]
-        entry = {"FixedVersion": fixed, "Affected": [0], "Cves": cves}
+        named = (package.get("BuildInfo") or {}).get("ContentSets")
+        entry = {"FixedVersion": fixed, "Affected": [1 if named else 0], "Cves": cves}
         if arches:
             entry["Arches"] = arches
         self.add("Red Hat", "redhat", name, ident, {"Entries": [entry]})
@@ -149,19 +156,21 @@ class Database:
     def cpes(self, package):
         content = (package.get("BuildInfo") or {}).get("ContentSets") or []
         plain = [re.sub(r"__\d+$", "", one) for one in content]
-        repositories = {one: [0] for one in plain + RED_HAT_REPOSITORIES}
+        repositories = {one: [1] for one in plain}
         build = package.get("BuildInfo") or {}
         nvr = {f"{build['Nvr']}-{build['Arch']}": [0]} if build.get("Nvr") else {}
         known = self.sources.setdefault("Red Hat CPE", {"source": None, "packages": {}})["packages"]
-        known.setdefault("repository", {}).update(repositories)
+        known.setdefault("repository", {one: [0] for one in RED_HAT_REPOSITORIES}).update(repositories)
         known.setdefault("nvr", {}).update(nvr)
-        known.setdefault("cpe", {})["0"] = "cpe:/o:redhat:enterprise_linux"
+        known.setdefault("cpe", {}).update({"0": "cpe:/o:redhat:enterprise_linux", "1": "cpe:/a:redhat:ubi"})
 
 
-# pkg/detector/ospkg/redhat: what an image without content manifests is taken to be installed from.
+# pkg/detector/ospkg/redhat: what an image without content manifests is taken to be installed from; then the base images'.
 RED_HAT_REPOSITORIES = [
     f"rhel-{v}-{r}" for v in (6, 7) for r in ("server-rpms", "server-extras-rpms")
-] + [f"rhel-{v}-for-x86_64-{r}-rpms" for v in (8, 9, 10) for r in ("baseos", "appstream")]
+] + [f"rhel-{v}-for-x86_64-{r}-rpms" for v in (8, 9, 10) for r in ("baseos", "appstream")] + [
+    f"ubi-{v}-{r}-rpms" for v in (8, 9, 10) for r in ("baseos", "appstream")
+]
 
 
 def main(paths):

@@ -12,17 +12,23 @@ mod progress;
 pub mod reference;
 mod wiring;
 
+mod audit;
 mod candidates;
 mod conformance;
+mod copy;
 mod doctor;
 mod git;
+mod history;
 mod inspect;
 mod operation;
+mod pins;
 mod policy;
 mod promote;
 mod push;
 mod resolve;
+mod retain;
 mod rollback;
+mod saved_plan;
 mod sbom;
 mod scan;
 mod source;
@@ -59,10 +65,16 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// The verified digest behind a tag
     Resolve(resolve::ResolveArgs),
+    /// What a tag pointed to, when, and by whom
+    History(history::HistoryArgs),
+    /// All tags against the signed records: foreign moves, unsigned tags, downgraded channels, stale scans
+    Audit(audit::AuditArgs),
     /// Mark a version as withdrawn; channels go to the best remaining version, nothing is deleted
     Withdraw(withdraw::WithdrawArgs),
     /// Take a channel back to an earlier version and hold it there until a release above
     Rollback(rollback::RollbackArgs),
+    /// What a repository has to keep, and what may be deleted
+    Retain(retain::RetainArgs),
     /// Index, platforms, labels, layers, referrers and tags of a reference
     Inspect(inspect::InspectArgs),
     /// CycloneDX SBOM of an image
@@ -71,6 +83,8 @@ enum Command {
     Scan(scan::ScanArgs),
     /// Push an image layout by digest, under no tag; prints the digest
     Push(push::PushArgs),
+    /// An image tree with all its evidence to another repository, verified before and there
+    Copy(copy::CopyArgs),
     /// Look at the policy itself
     Policy(policy::PolicyArgs),
     /// Check clock, configuration, trust root, registry access, Trivy, database and isolation
@@ -117,12 +131,16 @@ fn help(command: &Command) -> String {
         Command::Promote(_) => "promote",
         Command::Verify(_) => "verify",
         Command::Resolve(_) => "resolve",
+        Command::History(_) => "history",
+        Command::Audit(_) => "audit",
+        Command::Retain(_) => "retain",
         Command::Withdraw(_) => "withdraw",
         Command::Rollback(_) => "rollback",
         Command::Inspect(_) => "inspect",
         Command::Sbom(_) => "sbom",
         Command::Scan(_) => "scan",
         Command::Push(_) => "push",
+        Command::Copy(_) => "copy",
         Command::Policy(_) => "policy",
         Command::Doctor(_) => "doctor",
         Command::Conformance(_) => "conformance",
@@ -136,12 +154,16 @@ fn blank(command: &Command) -> Blank {
         Command::Promote(args) => promote::blank(args),
         Command::Verify(args) => verify::blank(args),
         Command::Resolve(args) => resolve::blank(args),
+        Command::History(args) => history::blank(args),
+        Command::Audit(args) => audit::blank(args),
+        Command::Retain(args) => retain::blank(args),
         Command::Withdraw(args) => withdraw::blank(args),
         Command::Rollback(args) => rollback::blank(args),
         Command::Inspect(args) => inspect::blank(args),
         Command::Sbom(args) => sbom::blank(args),
         Command::Scan(args) => scan::blank(args),
         Command::Push(args) => push::blank(args),
+        Command::Copy(args) => copy::blank(args),
         Command::Policy(_) => policy::blank(),
         Command::Doctor(_) => ("Doctor", serde_json::json!({ "checks": [] })),
         Command::Conformance(args) => conformance::blank(args),
@@ -154,12 +176,16 @@ async fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Promote(args) => promote::run(&cli.shared, args).await,
         Command::Verify(args) => verify::run(&cli.shared, args).await,
         Command::Resolve(args) => resolve::run(&cli.shared, args).await,
+        Command::History(args) => history::run(&cli.shared, args).await,
+        Command::Audit(args) => audit::run(&cli.shared, args).await,
+        Command::Retain(args) => retain::run(&cli.shared, args).await,
         Command::Withdraw(args) => withdraw::run(&cli.shared, args).await,
         Command::Rollback(args) => rollback::run(&cli.shared, args).await,
         Command::Inspect(args) => inspect::run(&cli.shared, args).await,
         Command::Sbom(args) => sbom::run(&cli.shared, args).await,
         Command::Scan(args) => scan::run(&cli.shared, args).await,
         Command::Push(args) => push::run(&cli.shared, args).await,
+        Command::Copy(args) => copy::run(&cli.shared, args).await,
         Command::Policy(args) => policy::run(&cli.shared, args).await,
         Command::Doctor(args) => doctor::run(&cli.shared, args).await,
         Command::Conformance(args) => conformance::run(&cli.shared, args).await,

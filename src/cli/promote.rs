@@ -14,7 +14,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
 use crate::cli::output::{Outcome, document, tree};
-use crate::cli::{git, progress, wiring};
+use crate::cli::{git, progress, saved_plan, wiring};
 use crate::config::{Config, ImageConfig, Transparency};
 use crate::evidence::Moment;
 use crate::identity::ExpectedIdentity;
@@ -30,7 +30,10 @@ use crate::registry::StopSignal;
 use crate::sigstore::WorkloadToken;
 use crate::tags::{Build, GitContext, Target};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  countersign promote ghcr.io/acme/app@sha256:… --version 1.2.3\n  countersign promote --digests metadata.json --version 1.2.3 --save-plan plan.json\n  countersign promote --confirm-plan plan.json"
+)]
 pub(crate) struct PromoteArgs {
     /// What the build produced, by digest
     #[arg(value_name = "REPO@DIGEST")]
@@ -40,16 +43,22 @@ pub(crate) struct PromoteArgs {
     digests: Option<PathBuf>,
     /// The version to release; without it a branch, commit or pull-request build
     #[arg(long, value_name = "V")]
-    version: Option<Version>,
+    pub(crate) version: Option<Version>,
     /// Git ref of the build [default: CI environment, identity token, git]
     #[arg(long, value_name = "REF")]
-    git_ref: Option<String>,
+    pub(crate) git_ref: Option<String>,
     /// Full commit of the build [default: CI environment, identity token, git]
     #[arg(long, value_name = "SHA")]
-    sha: Option<String>,
+    pub(crate) sha: Option<String>,
     /// Show what would happen and stop before the first write
     #[arg(long)]
     plan: bool,
+    /// Write the plan to a file and stop before the first write
+    #[arg(long, value_name = "FILE", conflicts_with = "confirm_plan")]
+    save_plan: Option<PathBuf>,
+    /// Carry out exactly this saved plan, or end with exit 8 where the world has moved
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    confirm_plan: Option<PathBuf>,
     /// Take the digests from the record behind --version, for a release that was begun
     #[arg(long, requires = "version", conflicts_with_all = ["candidates", "digests"])]
     resume: bool,
@@ -67,10 +76,17 @@ pub(crate) fn blank(args: &PromoteArgs) -> (&'static str, Value) {
 }
 
 pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, Failure> {
-    let references = match args.resume {
-        true => resumed(shared, args).await?,
-        false => candidates::read(&args.candidates, args.digests.as_deref())?,
+    let confirmed = args.confirm_plan.as_deref().map(saved_plan::read).transpose()?;
+    let given = || candidates::read(&args.candidates, args.digests.as_deref());
+    let (args, references) = match &confirmed {
+        Some(plan) => {
+            let named = !args.candidates.is_empty() || args.digests.is_some();
+            saved_plan::confirmed(args, plan, named.then(given).transpose()?)?
+        }
+        None if args.resume => (args.clone(), resumed(shared, args).await?),
+        None => (args.clone(), given()?),
     };
+    let args = &args;
     let repositories: Vec<&Repository> = references.iter().map(|r| &r.repository).collect();
     let app = wiring::app(shared, &repositories)?;
     let images = configured(&app.config, &references)?;
@@ -97,7 +113,8 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
         policy: app.policy()?,
         settings: settings(shared, &app.config),
         adopt: adopt(&args.adopt)?,
-        plan_only: args.plan,
+        plan_only: args.plan || args.save_plan.is_some(),
+        confirmed,
         run: app.environment.run_url.clone().unwrap_or_default(),
         clock: App::clock(),
     };
@@ -121,10 +138,17 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
     let trees = promotion.images.iter().filter_map(|image| image.tree.as_ref());
     let signers: Vec<_> = trees.flat_map(|tree| tree.signers()).collect();
     promotion.warnings.extend(crate::identity::warnings(&request.identities, &signers));
+    if let Some(path) = &args.save_plan {
+        saved_plan::save(path, &promotion)?;
+    }
     if let Some(folder) = &args.evidence_dir {
         save(folder, &promotion)?;
     }
-    Ok(Outcome { exit: exit(&promotion), document: promotion_document(&promotion)?, text: text(&promotion, args.plan) })
+    Ok(Outcome {
+        exit: exit(&promotion),
+        document: promotion_document(&promotion)?,
+        text: text(&promotion, args.plan || args.save_plan.is_some()),
+    })
 }
 
 /// The release that a record of this version names. Only configured repositories are looked at.

@@ -11,6 +11,7 @@ use crate::cli::Cli;
 use crate::cli::exit::Exit;
 use crate::config::file::File;
 use crate::config::{DEFAULT_PATHS, PolicyConfig};
+use crate::packages::AnomalyCode;
 use crate::policy::ReasonCode;
 use crate::tags::Preset;
 
@@ -21,6 +22,7 @@ const GENERATED: &str = "<!-- generated: UPDATE_REFERENCE=1 cargo test --test it
 pub fn pages() -> Vec<(&'static str, String)> {
     let schema = schema();
     vec![
+        ("anomaly-codes.md", anomaly_codes()),
         ("cli.md", command_line()),
         ("configuration.md", configuration(&schema)),
         ("configuration.schema.json", format!("{schema:#}\n")),
@@ -46,6 +48,20 @@ fn reason_codes() -> String {
     );
     for code in ReasonCode::ALL {
         let _ = writeln!(page, "| `{code}` | {} | {} |", cell(code.when()), cell(code.help()));
+    }
+    page
+}
+
+fn anomaly_codes() -> String {
+    let mut page = format!(
+        "# Anomaly codes\n\n{GENERATED}\n\nWhat makes an SBOM incomplete. Each stands with path, layer and detail in the \
+         policy input, in `scan --output json` and, as property `{}` of the root component, in the SBOM itself, whose \
+         composition is then `incomplete`. The default policy denies all of them (`sbom-incomplete`). Codes are \
+         stable.\n\n| code | given when |\n|---|---|\n",
+        crate::sbom::ANOMALY_PROPERTY
+    );
+    for code in AnomalyCode::ALL {
+        let _ = writeln!(page, "| `{code}` | {} |", cell(code.when()));
     }
     page
 }

@@ -1,5 +1,7 @@
 //! `countersign sbom REF|LAYOUT|TAR`
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -9,11 +11,12 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
 use crate::cli::output::Outcome;
-use crate::cli::source;
-use crate::image::catalog;
-use crate::oci::Platform;
+use crate::cli::source::{self, Opened};
+use crate::image::{ImageTree, NodeKind, Options, catalog};
+use crate::oci::{Manifest, Platform};
 use crate::ops::promote::sbom_subject;
-use crate::sbom::{self, SpecVersion};
+use crate::packages::Inventory;
+use crate::sbom::{self, SbomSubject, SpecVersion};
 
 #[derive(Debug, Args)]
 pub(crate) struct SbomArgs {
@@ -32,9 +35,26 @@ pub(crate) struct SbomArgs {
     /// Serial number, a UUID [default: random; with a given time, one that follows from the content]
     #[arg(long, value_name = "UUID")]
     serial: Option<Uuid>,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// How layers are read.
+#[derive(Debug, Args)]
+pub(crate) struct Reading {
     /// Read every layer, whatever was cached
     #[arg(long)]
     no_cache: bool,
+    /// Keep language packages whose files belong to packages of the operating system
+    #[arg(long)]
+    keep_os_owned: bool,
+}
+
+impl Reading {
+    pub(crate) fn options(&self, app: &App) -> Options {
+        let cache = if self.no_cache { None } else { app.layer_cache() };
+        Options { cache, keep_os_owned: self.keep_os_owned }
+    }
 }
 
 /// The SBOM itself has no `kind`; where there is none, this says so.
@@ -45,7 +65,11 @@ pub(crate) fn blank(args: &SbomArgs) -> (&'static str, serde_json::Value) {
 pub(crate) async fn run(shared: &Shared, args: &SbomArgs) -> Result<Outcome, Failure> {
     let opened = source::open(shared, &args.subject).await?;
     let time = given_time(args.timestamp, opened.app.environment.source_date_epoch.as_deref())?;
-    let images = opened.images(args.platform.as_ref()).await?;
+    let tree = opened.tree().await?;
+    if let Some(subject) = artifact(&opened, &tree) {
+        return written(args, &Inventory::default(), &subject, time);
+    }
+    let images = opened.choose(&tree, args.platform.as_ref())?;
     let node = match images.as_slice() {
         [one] => one.clone(),
         [] => return Err(Failure::usage(format!("{} holds no image", args.subject))),
@@ -56,15 +80,42 @@ pub(crate) async fn run(shared: &Shared, args: &SbomArgs) -> Result<Outcome, Fai
             return Err(Failure::usage(message).help("choose one with --platform"));
         }
     };
-    let inventories = catalog(opened.source.clone(), std::slice::from_ref(&node)).await?;
+    let inventories =
+        catalog(opened.source.clone(), std::slice::from_ref(&node), args.reading.options(&opened.app)).await?;
     let internal = |why: String| Failure::new(Exit::Internal, "internal", why);
     let inventory = inventories.get(&node.digest).ok_or_else(|| internal("no inventory".to_owned()))?;
     for anomaly in &inventory.anomalies {
         tracing::warn!(code = %anomaly.code, path = %anomaly.path, "{}", anomaly.detail);
     }
-    let subject = sbom_subject(opened.repository.clone(), &node);
+    written(args, inventory, &sbom_subject(opened.repository.clone(), &node), time)
+}
+
+/// A chart or another artifact: its SBOM has its type and no component, because nobody looked inside.
+fn artifact(opened: &Opened, tree: &ImageTree) -> Option<SbomSubject> {
+    let (NodeKind::Artifact, Ok(Manifest::Image(manifest))) = (tree.root.kind, tree.root.manifest.parse()) else {
+        return None;
+    };
+    Some(SbomSubject {
+        repository: opened.repository.clone(),
+        digest: tree.root.digest().clone(),
+        platform: None,
+        config: manifest.config.digest.clone(),
+        diff_ids: Vec::new(),
+        labels: BTreeMap::new(),
+        size: manifest.layers.iter().map(|layer| layer.size).fold(manifest.config.size, u64::saturating_add),
+        artifact_type: Some(manifest.effective_artifact_type().to_owned()),
+    })
+}
+
+fn written(
+    args: &SbomArgs,
+    inventory: &Inventory,
+    subject: &SbomSubject,
+    time: Option<Timestamp>,
+) -> Result<Outcome, Failure> {
+    let internal = |why: String| Failure::new(Exit::Internal, "internal", why);
     let write =
-        |created, serial| sbom::document(inventory, &subject, created, serial).map_err(|e| internal(e.to_string()));
+        |created, serial| sbom::document(inventory, subject, created, serial).map_err(|e| internal(e.to_string()));
     let bytes = match (args.serial, time) {
         (Some(serial), time) => write(time.unwrap_or_else(|| App::clock()()), serial)?,
         (None, Some(time)) => write(time, sbom::content_serial(&write(time, Uuid::nil())?))?,

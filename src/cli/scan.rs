@@ -12,15 +12,17 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
 use crate::cli::output::{Outcome, document, list, tree};
+use crate::cli::sbom::Reading;
 use crate::cli::{promote, source, wiring};
 use crate::evidence::scan::{Finding, Scan, Severity};
-use crate::image::catalog;
+use crate::image::{NodeKind, catalog};
 use crate::oci::Platform;
 use crate::ops::promote::{chain, sbom_subject};
 use crate::packages::Anomaly;
 use crate::policy::input::Settings;
 use crate::policy::{Reason, ReasonCode};
-use crate::sbom;
+use crate::sbom::foreign::Review;
+use crate::sbom::{self, SbomError};
 use crate::scanner::{ScanError, ScanErrorKind, Scanner};
 
 /// Larger SBOM files are refused; 20,000 components make 8 MB.
@@ -34,6 +36,8 @@ pub(crate) struct ScanArgs {
     /// Only this platform of an index
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 /// One document to scan.
@@ -41,6 +45,8 @@ struct Subject {
     name: String,
     sbom: Vec<u8>,
     anomalies: Vec<Anomaly>,
+    /// What a foreign SBOM lacks without harm to the findings.
+    notes: Vec<String>,
 }
 
 pub(crate) fn blank(args: &ScanArgs) -> (&'static str, Value) {
@@ -50,6 +56,7 @@ pub(crate) fn blank(args: &ScanArgs) -> (&'static str, Value) {
         "database": null,
         "findings": [],
         "completeness": { "complete": false, "anomalies": [] },
+        "notes": [],
     });
     ("Scan", fields)
 }
@@ -72,15 +79,22 @@ pub(crate) async fn run(shared: &Shared, args: &ScanArgs) -> Result<Outcome, Fai
 
 async fn subjects(shared: &Shared, args: &ScanArgs) -> Result<(std::sync::Arc<App>, Vec<Subject>), Failure> {
     if let Some(sbom) = sbom_file(Path::new(&args.subject))? {
+        let review = sbom::foreign::review(&sbom).map_err(unreadable_document)?;
         let app = wiring::app(shared, &[])?;
-        return Ok((app, vec![Subject { name: args.subject.clone(), sbom, anomalies: Vec::new() }]));
+        let Review { anomalies, notes } = review;
+        return Ok((app, vec![Subject { name: args.subject.clone(), sbom, anomalies, notes }]));
     }
     let opened = source::open(shared, &args.subject).await?;
-    let nodes = opened.images(args.platform.as_ref()).await?;
+    let tree = opened.tree().await?;
+    let nodes = opened.choose(&tree, args.platform.as_ref())?;
+    if tree.root.kind == NodeKind::Artifact {
+        return Err(Failure::usage(format!("{} is an artifact, no image: there is nothing to scan", args.subject))
+            .help("scan the images that a chart names"));
+    }
     if nodes.is_empty() {
         return Err(Failure::usage(format!("{} holds no image", args.subject)));
     }
-    let inventories = catalog(opened.source.clone(), &nodes).await?;
+    let inventories = catalog(opened.source.clone(), &nodes, args.reading.options(&opened.app)).await?;
     let internal = |why: String| Failure::new(Exit::Internal, "internal", why);
     let mut subjects = Vec::new();
     for node in nodes {
@@ -95,6 +109,7 @@ async fn subjects(shared: &Shared, args: &ScanArgs) -> Result<(std::sync::Arc<Ap
             ),
             sbom: sbom.map_err(|e| internal(e.to_string()))?,
             anomalies: inventory.anomalies.clone(),
+            notes: Vec::new(),
         });
     }
     Ok((opened.app, subjects))
@@ -104,13 +119,23 @@ async fn subjects(shared: &Shared, args: &ScanArgs) -> Result<(std::sync::Arc<Ap
 fn sbom_file(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     let Ok(metadata) = std::fs::metadata(path) else { return Ok(None) };
     let unreadable = |e: std::io::Error| Failure::usage(format!("cannot read {}: {e}", path.display()));
-    let begins_like_json = || {
+    let beginning = || {
         use std::io::Read;
-        let mut first = [0_u8; 64];
-        let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut first)).unwrap_or(0);
-        first[..read].iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{')
+        let mut first = Vec::new();
+        let file = std::fs::File::open(path);
+        let read = file.and_then(|file| file.take(64).read_to_end(&mut first));
+        read.map(|_| first.trim_ascii_start().to_vec()).unwrap_or_default()
     };
-    if !metadata.is_file() || !begins_like_json() {
+    let first = if metadata.is_file() { beginning() } else { Vec::new() };
+    // The other spellings of SBOMs are known well enough to say what they are.
+    if first.starts_with(b"SPDXVersion:") {
+        return Err(unreadable_document(SbomError::Spdx));
+    }
+    if first.starts_with(b"<") {
+        let message = format!("{} is XML, only CycloneDX in JSON is read", path.display());
+        return Err(Failure::new(Exit::Usage, "sbom-format", message).help("make the document again as JSON"));
+    }
+    if !first.starts_with(b"{") {
         return Ok(None);
     }
     if metadata.len() > MAX_SBOM_BYTES {
@@ -118,6 +143,15 @@ fn sbom_file(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
         return Err(Failure::usage(message));
     }
     std::fs::read(path).map(Some).map_err(unreadable)
+}
+
+fn unreadable_document(error: SbomError) -> Failure {
+    let (code, help) = match error {
+        SbomError::Spdx => ("sbom-format", "make a CycloneDX document of it, or scan the image itself"),
+        SbomError::Unreadable { .. } => ("sbom-version", "make the document again in CycloneDX 1.6"),
+        SbomError::Malformed { .. } | SbomError::SpecVersion { .. } | SbomError::Write { .. } => ("sbom", ""),
+    };
+    Failure::new(Exit::Usage, code, error.to_string()).help(help)
 }
 
 pub(crate) fn failure(error: ScanError) -> Failure {
@@ -178,6 +212,7 @@ fn scan_document(subject: &Subject, scan: &Scan, reasons: &[Reason]) -> Result<V
             "database": scan.database,
             "findings": scan.findings,
             "completeness": { "complete": subject.anomalies.is_empty(), "anomalies": subject.anomalies },
+            "notes": subject.notes,
             "reasons": reasons,
         }),
     )
@@ -207,6 +242,11 @@ fn scan_text(subject: &Subject, scan: &Scan, reasons: &[Reason]) -> String {
     let severities = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Unknown];
     let counts: Vec<String> = severities.iter().map(|s| format!("{} {}", count(*s), s.as_str())).collect();
     text.push_str(&format!("{} findings: {}\n", scan.findings.len(), counts.join(", ")));
+    for Anomaly { code, path, detail, .. } in &subject.anomalies {
+        let place = if path.is_empty() { String::new() } else { format!(" {path}") };
+        text.push_str(&format!("incomplete {code}{place}: {detail}\n"));
+    }
+    text.extend(subject.notes.iter().map(|note| format!("note       {note}\n")));
     text.push_str(&tree::Reasons::default().lines("", "", reasons));
     text
 }

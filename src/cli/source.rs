@@ -9,7 +9,7 @@ use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
 use crate::cli::wiring;
 use crate::image::{
-    ArchiveSource, ErrorKind, ImageError, ImageNode, ImageSource, LayoutSource, RegistrySource, expand,
+    ArchiveSource, ErrorKind, ImageError, ImageNode, ImageSource, ImageTree, LayoutSource, RegistrySource, expand,
 };
 use crate::oci::{Descriptor, Digest, Platform, Reference, Repository};
 use crate::ops::verify::fetch_root;
@@ -43,12 +43,12 @@ pub(crate) async fn open(shared: &Shared, text: &str) -> Result<Opened, Failure>
     let path = Path::new(text);
     if path.is_dir() {
         let layout = LayoutSource::open(path).await?;
-        let root = one_root(text, layout.roots().await?)?;
+        let root = one_root(text, layout.roots().await?, &layout).await?;
         return Ok(Opened { app: wiring::app(shared, &[])?, source: Arc::new(layout), root, repository: None });
     }
     if path.is_file() {
         let archive = ArchiveSource::open(path).await?;
-        let root = one_root(text, archive.roots().await?)?;
+        let root = one_root(text, archive.roots().await?, &archive).await?;
         return Ok(Opened { app: wiring::app(shared, &[])?, source: Arc::new(archive), root, repository: None });
     }
     let reference: Reference = text.parse().map_err(|e: crate::oci::NameError| {
@@ -70,9 +70,18 @@ pub(crate) async fn open(shared: &Shared, text: &str) -> Result<Opened, Failure>
 }
 
 /// A layout may name several images; which one is meant must be clear.
-fn one_root(path: &str, roots: Vec<Descriptor>) -> Result<Digest, Failure> {
+async fn one_root(path: &str, roots: Vec<Descriptor>, source: &dyn ImageSource) -> Result<Digest, Failure> {
     match roots.as_slice() {
-        [one] => Ok(one.digest.clone()),
+        [one] => {
+            // What the layout says of its root must be true as well; a missing one is said by whoever reads the tree.
+            let size = source.manifest(&one.digest).await?.map(|manifest| manifest.bytes().len() as u64);
+            if let Some(size) = size.filter(|size| *size != one.size) {
+                let subject = format!("size of manifest {} in {path}", one.digest);
+                let (expected, found) = (one.size.to_string(), size.to_string());
+                return Err(ImageError::Contradiction { subject, expected, found }.into());
+            }
+            Ok(one.digest.clone())
+        }
         [] => Err(Failure::usage(format!("{path} holds no image"))),
         several => Err(Failure::usage(format!("{path} holds {} images, expected one", several.len()))
             .help("make a layout with one image, or push it and name it by digest")),
@@ -80,9 +89,13 @@ fn one_root(path: &str, roots: Vec<Descriptor>) -> Result<Digest, Failure> {
 }
 
 impl Opened {
-    /// The platform images, all or the one asked for.
-    pub(crate) async fn images(&self, platform: Option<&Platform>) -> Result<Vec<ImageNode>, Failure> {
-        let tree = expand(self.source.as_ref(), &self.root).await?;
+    /// Everything below the root.
+    pub(crate) async fn tree(&self) -> Result<ImageTree, Failure> {
+        Ok(expand(self.source.as_ref(), &self.root).await?)
+    }
+
+    /// The platform images of the tree, all or the one asked for.
+    pub(crate) fn choose(&self, tree: &ImageTree, platform: Option<&Platform>) -> Result<Vec<ImageNode>, Failure> {
         let all = tree.images();
         let Some(platform) = platform else { return Ok(all) };
         let wanted = platform.normalised();

@@ -15,6 +15,8 @@ pub struct Environment {
     pub docker_config: Option<PathBuf>,
     /// `$XDG_CACHE_HOME/countersign`, else `~/.cache/countersign`.
     pub cache: Option<PathBuf>,
+    /// `$XDG_STATE_HOME/countersign`, else `~/.local/state/countersign`.
+    pub state: Option<PathBuf>,
     /// `GITHUB_TOKEN`, for ghcr.io only.
     pub github_token: Option<SecretString>,
     /// `SIGSTORE_ID_TOKEN`.
@@ -36,11 +38,13 @@ impl Environment {
         let home = text("HOME").map(PathBuf::from);
         let under_home = |folder: &str| home.as_ref().map(|home| home.join(folder));
         let cache = text("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| under_home(".cache"));
+        let state = text("XDG_STATE_HOME").map(PathBuf::from).or_else(|| under_home(".local/state"));
         let docker = text("DOCKER_CONFIG").map(PathBuf::from).or_else(|| under_home(".docker"));
         Self {
             path: text("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default(),
             docker_config: docker.map(|folder| folder.join("config.json")),
             cache: cache.map(|folder| folder.join("countersign")),
+            state: state.map(|folder| folder.join("countersign")),
             github_token: secret("GITHUB_TOKEN"),
             sigstore_id_token: secret("SIGSTORE_ID_TOKEN"),
             actions_token: text("ACTIONS_ID_TOKEN_REQUEST_URL").zip(secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN")),

@@ -11,6 +11,7 @@ use serde::de::IgnoredAny;
 use sigstore_types::bundle::VerificationMaterialContent;
 use sigstore_types::{DsseEnvelope, SignatureContent, TransparencyLogEntry};
 
+use crate::evidence::log::Required;
 use crate::evidence::{IN_TOTO_PAYLOAD_TYPE, Refusal};
 use crate::oci::Digest;
 use crate::policy::ReasonCode;
@@ -44,6 +45,28 @@ impl<T> Unverified<T> {
 pub struct Bundle {
     digest: Digest,
     pub(super) parsed: sigstore_types::Bundle,
+    pub(super) shape: Shape,
+}
+
+/// Where the bundle came from, and so what it must bring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A Sigstore bundle v0.3 with an envelope.
+    BundleV03,
+    /// cosign's older layout, a simple-signing payload.
+    LegacySignature { payload: Vec<u8> },
+    /// cosign's older layout, an envelope.
+    LegacyEnvelope,
+}
+
+impl Shape {
+    /// The older layout has no place for a proof.
+    pub(super) fn required_of_log(&self) -> Required {
+        match self {
+            Self::BundleV03 => Required::Proof,
+            Self::LegacySignature { .. } | Self::LegacyEnvelope => Required::Promise,
+        }
+    }
 }
 
 impl Bundle {
@@ -78,12 +101,24 @@ impl Bundle {
 impl Unverified<Bundle> {
     /// Reads bundle bytes whose digest the caller has checked.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
-        let bundle = Bundle { digest: Digest::of(bytes), parsed: parse(bytes, Versions::Current)? };
-        let envelope = bundle.envelope()?;
-        if envelope.payload_type != IN_TOTO_PAYLOAD_TYPE {
-            let found: String = envelope.payload_type.chars().take(200).collect();
-            let message = format!("payload type: expected {IN_TOTO_PAYLOAD_TYPE}, found {found:?}");
-            return Err(Refusal::new(ReasonCode::PayloadType, message));
+        let parsed = parse(bytes, Versions::Current)?;
+        Self::checked(Bundle { digest: Digest::of(bytes), parsed, shape: Shape::BundleV03 })
+    }
+
+    /// A bundle put together from another layout; `digest` names it in reports.
+    pub(super) fn of_shape(document: &serde_json::Value, digest: Digest, shape: Shape) -> Result<Self, Refusal> {
+        let parsed = parse(document.to_string().as_bytes(), Versions::All)?;
+        Self::checked(Bundle { digest, parsed, shape })
+    }
+
+    fn checked(bundle: Bundle) -> Result<Self, Refusal> {
+        if !matches!(bundle.shape, Shape::LegacySignature { .. }) {
+            let envelope = bundle.envelope()?;
+            if envelope.payload_type != IN_TOTO_PAYLOAD_TYPE {
+                let found: String = envelope.payload_type.chars().take(200).collect();
+                let message = format!("payload type: expected {IN_TOTO_PAYLOAD_TYPE}, found {found:?}");
+                return Err(Refusal::new(ReasonCode::PayloadType, message));
+            }
         }
         bundle.log_entry()?;
         bundle.certificate()?;

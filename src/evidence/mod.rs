@@ -14,6 +14,7 @@ mod blob;
 mod bundle;
 mod certificate;
 mod explain;
+pub mod legacy;
 mod log;
 mod predicate_type;
 mod promise;

@@ -9,9 +9,9 @@ use sigstore_types::{Artifact, ArtifactDigest, HashAlgorithm};
 use sigstore_verify::VerificationPolicy;
 
 use crate::evidence::authenticate::{Claim, SignerKind};
+use crate::evidence::bundle::Shape;
 use crate::evidence::certificate::{self, Issuers};
-use crate::evidence::log::Required;
-use crate::evidence::{Bundle, Found, PredicateType, Refusal, Statement, TrustRoot, Unverified};
+use crate::evidence::{Bundle, Found, PredicateType, Refusal, Statement, TrustRoot, Unverified, legacy};
 use crate::identity::{ExpectedIdentities, IdentityRole, SignerIdentity};
 use crate::oci::Digest;
 use crate::oci::digest::Algorithm;
@@ -98,7 +98,8 @@ impl Verified<Statement> {
 /// Verifies `bundle` as an attestation about `subject` by one of the `expected` identities.
 ///
 /// 1. The bundle has the one accepted shape and keeps the limits: v0.3, an envelope with one signature over an in-toto
-///    payload, the leaf certificate alone, one log entry, nothing twice (done by [`Unverified::from_bytes`]).
+///    payload, the leaf certificate alone, one log entry, nothing twice (done by [`Unverified::from_bytes`]; for cosign's older layout by [`Unverified::from_legacy`], which
+///    needs a promise in step 3 instead of a proof, and states a plain signature in step 9).
 /// 2. The leaf has the form of a signing certificate: no CA, `digitalSignature`, one name, one issuer, an SCT.
 /// 3. The entry's log is in the trust root and its key in use; kind, proof and origin agree with what is signed; a Rekor v1
 ///    promise verifies.
@@ -170,18 +171,20 @@ fn authenticate(
     let signer = certificate::read(bundle.certificate()?, Issuers::Current)?;
     // (3) to (8) The crate reads the payload too, and calls an entry about another digest an artifact mismatch; where our
     // own reader knows better, it names the defect.
-    let payload = bundle.envelope()?.payload.as_bytes();
-    let statement = Statement::parse(payload);
+    let (payload, statement) = stated(bundle)?;
     let claim = Claim {
         bundle: &bundle.parsed,
         entry: bundle.log_entry()?,
-        artifact: artifact(subject)?,
+        artifact: match &bundle.shape {
+            Shape::LegacySignature { payload } => artifact(&Digest::of(payload))?,
+            Shape::BundleV03 | Shape::LegacyEnvelope => artifact(subject)?,
+        },
         policy: VerificationPolicy::any_identity(),
-        required: Required::Proof,
+        required: bundle.shape.required_of_log(),
         signer: SignerKind::Certificate,
     };
     let times = claim.authenticate(trust_root, moment, |refusal| match (&statement, refusal.code) {
-        (Err(e), ReasonCode::BundleMalformed) => Refusal::new(e.code(), e.to_string()),
+        (Err(refused), ReasonCode::BundleMalformed) => refused.clone(),
         (Ok(statement), ReasonCode::SubjectMismatch) if statement.subject == *subject => {
             Refusal::new(ReasonCode::LogEntryMismatch, refusal.message)
         }
@@ -192,13 +195,24 @@ fn authenticate(
     // (9)
     let predicate_type = statement.as_ref().ok().map(|statement| statement.predicate_type.clone());
     let found = Found { signer, logged_at, predicate_type };
-    let statement = statement.map_err(|e| Refusal::new(e.code(), e.to_string()).with_found(&found))?;
+    let statement = statement.map_err(|refused| refused.with_found(&found))?;
     // (10)
     if statement.subject != *subject {
         let message = format!("subject: expected {subject}, found {}", statement.subject);
         return Err(Refusal::new(ReasonCode::SubjectMismatch, message).with_found(&found));
     }
     Ok(Authentic { statement, found, payload_digest: Digest::of(payload) })
+}
+
+/// The signed bytes and what they state; a simple-signing payload states a signature.
+fn stated(bundle: &Bundle) -> Result<(&[u8], Result<Statement, Refusal>), Refusal> {
+    match &bundle.shape {
+        Shape::LegacySignature { payload } => Ok((payload, legacy::statement_of(payload))),
+        Shape::BundleV03 | Shape::LegacyEnvelope => {
+            let payload = bundle.envelope()?.payload.as_bytes();
+            Ok((payload, Statement::parse(payload).map_err(|e| Refusal::new(e.code(), e.to_string()))))
+        }
+    }
 }
 
 pub(super) fn artifact(subject: &Digest) -> Result<Artifact<'static>, Refusal> {

@@ -18,7 +18,7 @@ use crate::image::layout::{roots_of, verified_manifest};
 use crate::image::limits::{MAX_ENTRIES, PIPE_PIECE_BYTES};
 use crate::image::tar_walk::{Kind, TarWalk};
 use crate::image::verified::Verified;
-use crate::image::{BlobStream, ImageError, ImageSource};
+use crate::image::{BlobStream, ImageError, ImageSource, Witness};
 use crate::oci::manifest::MAX_MANIFEST_BYTES;
 use crate::oci::{Descriptor, Digest, RawManifest};
 
@@ -115,5 +115,10 @@ impl ImageSource for ArchiveSource {
     async fn blob(&self, descriptor: &Descriptor) -> Result<Option<BlobStream>, ImageError> {
         let Some(place) = self.entries.get(&blob_name(&descriptor.digest)) else { return Ok(None) };
         Ok(Some(Box::pin(Verified::new(self.open_at(*place).await?, descriptor))))
+    }
+
+    async fn witness(&self, descriptor: &Descriptor) -> Witness {
+        let Some(place) = self.entries.get(&blob_name(&descriptor.digest)) else { return Witness::Unknown };
+        Witness::of(&tokio::fs::metadata(&self.path).await, place.offset)
     }
 }

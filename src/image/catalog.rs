@@ -10,11 +10,13 @@ use std::thread;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OnceCell, Semaphore};
 
+use crate::image::cache::LayerKey;
 use crate::image::inflate::Encoding;
-use crate::image::layer::{self, ReadLayer};
+use crate::image::layer::{self, ReadLayer, Reading};
 use crate::image::layer_scan::{Aliases, LayerFacts};
+use crate::image::pool::Pool;
 use crate::image::root::Root;
-use crate::image::{ImageError, ImageNode, ImageSource};
+use crate::image::{ImageError, ImageNode, ImageSource, LayerCache, Witness};
 use crate::oci::{Descriptor, Digest};
 use crate::packages::package::Layer;
 use crate::packages::{Anomaly, AnomalyCode, Inventory, inventory};
@@ -24,27 +26,33 @@ const MAX_WORKERS: usize = 4;
 /// Layers waited for at once per image; workers bound what really runs.
 const CONCURRENT_LAYERS: usize = 16;
 
-type Cell = Arc<OnceCell<Arc<Known>>>;
+type Cell = Arc<OnceCell<Arc<ReadLayer>>>;
+
+/// How images are catalogued.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where results of earlier runs are, if they may be used.
+    pub cache: Option<Arc<LayerCache>>,
+    /// Keep language packages whose files belong to OS packages. Scanners would count them twice.
+    pub keep_os_owned: bool,
+}
 
 /// Layers of one run, by digest and by what was looked for in them.
 pub struct Catalog {
     source: Arc<dyn ImageSource>,
-    layers: Mutex<HashMap<(Digest, Aliases), Cell>>,
+    options: Options,
+    layers: Mutex<HashMap<(Digest, Arc<Aliases>), Cell>>,
     workers: Semaphore,
-}
-
-#[derive(Debug)]
-struct Known {
-    facts: Arc<LayerFacts>,
-    diff_id: Digest,
+    pool: Pool,
 }
 
 /// The inventories of all `nodes`, by image digest.
 pub async fn catalog(
     source: Arc<dyn ImageSource>,
     nodes: &[ImageNode],
+    options: Options,
 ) -> Result<BTreeMap<Digest, Inventory>, ImageError> {
-    let catalog = Catalog::new(source);
+    let catalog = Catalog::new(source, options);
     let inventories = stream::iter(nodes).map(|node| catalog.inventory(node)).buffered(nodes.len().max(1));
     let inventories: Vec<Inventory> = inventories.try_collect().await?;
     Ok(nodes.iter().map(|node| node.digest.clone()).zip(inventories).collect())
@@ -58,35 +66,58 @@ impl std::fmt::Debug for Catalog {
 
 impl Catalog {
     #[must_use]
-    pub fn new(source: Arc<dyn ImageSource>) -> Self {
+    pub fn new(source: Arc<dyn ImageSource>, options: Options) -> Self {
         let workers = thread::available_parallelism().map_or(1, |n| n.get().min(MAX_WORKERS));
-        Self { source, layers: Mutex::default(), workers: Semaphore::new(workers) }
+        let workers = Semaphore::new(workers);
+        Self { source, options, layers: Mutex::default(), workers, pool: Pool::default() }
     }
 
     /// The inventory of one image.
     pub async fn inventory(&self, node: &ImageNode) -> Result<Inventory, ImageError> {
         let mut aliases = Aliases::new();
-        let mut layers = self.layers(node, &aliases).await?;
+        let mut layers = self.layers(node, Arc::default(), None).await?;
         let mut root = Root::squash(&facts(&layers), &aliases);
         let missed = root.missed(&aliases);
         if !missed.is_empty() {
-            // A database behind a link: the layers are read once more, with its real path in mind.
-            aliases.extend(missed);
-            layers = self.layers(node, &aliases).await?;
+            // Something behind a link: layers that have it are read once more, with its real path in mind.
+            aliases = missed;
+            layers = self.layers(node, Arc::new(aliases.clone()), Some(&layers)).await?;
             root = Root::squash(&facts(&layers), &aliases);
         }
         let places: Vec<Layer> = layers.iter().map(|layer| layer.place.clone()).collect();
         let (files, mut anomalies) = root.found(&places, &aliases);
-        anomalies.extend(layers.into_iter().flat_map(|layer| layer.anomalies));
+        anomalies.extend(layers.into_iter().filter_map(|layer| layer.unread));
         anomalies.extend(foreign_system(node));
-        let work = tokio::task::spawn_blocking(move || inventory(&files, anomalies));
+        let keep = self.options.keep_os_owned;
+        let work = tokio::task::spawn_blocking(move || inventory(&files, anomalies, keep));
         work.await.map_err(|_| ImageError::Stopped { subject: format!("image {}", node.digest) })
     }
 
-    async fn layers(&self, node: &ImageNode, aliases: &Aliases) -> Result<Vec<Placed>, ImageError> {
-        let pairs = node.facts.layers.iter().zip(&node.facts.diff_ids);
-        let reads = pairs.map(|(layer, diff_id)| self.placed(node, layer, diff_id, aliases));
-        stream::iter(reads).buffered(CONCURRENT_LAYERS).try_collect().await
+    /// All layers, lowest first. They are begun with the largest, so that it is not alone at the end. Where `known` has
+    /// a layer without anything that `aliases` is about, it is taken as it is.
+    async fn layers(
+        &self,
+        node: &ImageNode,
+        aliases: Arc<Aliases>,
+        known: Option<&[Placed]>,
+    ) -> Result<Vec<Placed>, ImageError> {
+        let mut order: Vec<(usize, &Descriptor, &Digest)> =
+            node.facts.layers.iter().zip(&node.facts.diff_ids).enumerate().map(|(n, (l, d))| (n, l, d)).collect();
+        order.sort_by_key(|(_, layer, _)| std::cmp::Reverse(layer.size));
+        let reads = order.into_iter().map(|(number, layer, diff_id)| {
+            let aliases = Arc::clone(&aliases);
+            async move {
+                let before = known.and_then(|known| known.get(number));
+                let placed = match before.filter(|b| !aliases.keys().any(|real| b.read.facts.covers.touches(real))) {
+                    Some(before) => before.clone(),
+                    None => self.placed(node, layer, diff_id, aliases).await?,
+                };
+                Ok::<_, ImageError>((number, placed))
+            }
+        });
+        let mut read: Vec<(usize, Placed)> = stream::iter(reads).buffered(CONCURRENT_LAYERS).try_collect().await?;
+        read.sort_by_key(|(number, _)| *number);
+        Ok(read.into_iter().map(|(_, placed)| placed).collect())
     }
 
     async fn placed(
@@ -94,26 +125,18 @@ impl Catalog {
         node: &ImageNode,
         layer: &Descriptor,
         diff_id: &Digest,
-        aliases: &Aliases,
+        aliases: Arc<Aliases>,
     ) -> Result<Placed, ImageError> {
         let place = Layer { digest: layer.digest.clone(), diff_id: diff_id.clone() };
         let Some(encoding) = Encoding::declared(&layer.media_type) else {
-            let detail = format!("layers of type {:?} are not read", layer.media_type);
-            let anomaly = anomaly(&place, AnomalyCode::LayerUnsupported, String::new(), detail);
-            return Ok(Placed { place, facts: Arc::default(), anomalies: vec![anomaly] });
+            let detail = unread(&layer.media_type);
+            let layer = Some(place.digest.clone());
+            let unread = Anomaly { code: AnomalyCode::LayerUnsupported, path: String::new(), layer, detail };
+            return Ok(Placed { place, read: Arc::new(ReadLayer::nothing(diff_id)), unread: Some(unread) });
         };
-        let known = self.read(node, layer, encoding, aliases).await?;
-        if known.diff_id != *diff_id {
-            return Err(ImageError::Contradiction {
-                subject: format!("diff_id of layer {}", layer.digest),
-                expected: diff_id.to_string(),
-                found: known.diff_id.to_string(),
-            });
-        }
-        let of_layer =
-            |(code, path, detail): &(AnomalyCode, String, String)| anomaly(&place, *code, path.clone(), detail.clone());
-        let anomalies = known.facts.anomalies.iter().map(of_layer).collect();
-        Ok(Placed { facts: Arc::clone(&known.facts), anomalies, place })
+        let read = self.read(node, layer, encoding, aliases, diff_id).await?;
+        same_diff_id(layer, diff_id, &read)?;
+        Ok(Placed { place, read, unread: None })
     }
 
     /// Reads a layer, or waits for whoever is reading it. A failure is not remembered.
@@ -122,39 +145,111 @@ impl Catalog {
         node: &ImageNode,
         layer: &Descriptor,
         encoding: Encoding,
-        aliases: &Aliases,
-    ) -> Result<Arc<Known>, ImageError> {
+        aliases: Arc<Aliases>,
+        diff_id: &Digest,
+    ) -> Result<Arc<ReadLayer>, ImageError> {
         let cell = {
             let mut layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(layers.entry((layer.digest.clone(), aliases.clone())).or_default())
+            Arc::clone(layers.entry((layer.digest.clone(), Arc::clone(&aliases))).or_default())
         };
         let parent = node.digest.to_string();
-        let known = cell
+        let read = cell
             .get_or_try_init(|| async {
                 let stopped = |_| ImageError::Stopped { subject: parent.clone() };
                 let _worker = self.workers.acquire().await.map_err(stopped)?;
-                let read = layer::read(&*self.source, layer, encoding, aliases.clone(), &parent).await?;
-                let ReadLayer { facts, diff_id } = read;
-                Ok::<_, ImageError>(Arc::new(Known { facts: Arc::new(facts), diff_id }))
+                let witness = self.source.witness(layer).await;
+                if let Some(read) = self.cached(layer, encoding, &aliases, diff_id, &witness).await {
+                    let fault = |fault| layer::named(fault, layer);
+                    self.pool.keep(read.facts.weight()).map_err(fault)?;
+                    return Ok(Arc::new(read));
+                }
+                let (source, pool) = (&*self.source, self.pool.clone());
+                let reading = Reading { source, layer, encoding, aliases: Arc::clone(&aliases), pool, parent: &parent };
+                let read = Arc::new(layer::read(reading).await?);
+                same_diff_id(layer, diff_id, &read)?;
+                self.keep(layer, encoding, &aliases, witness, &read).await;
+                Ok::<_, ImageError>(read)
             })
             .await?;
-        Ok(Arc::clone(known))
+        Ok(Arc::clone(read))
+    }
+
+    async fn cached(
+        &self,
+        layer: &Descriptor,
+        encoding: Encoding,
+        aliases: &Arc<Aliases>,
+        diff_id: &Digest,
+        witness: &Witness,
+    ) -> Option<ReadLayer> {
+        let cache = Arc::clone(self.options.cache.as_ref()?);
+        let witness = witness.name()?;
+        let (digest, aliases) = (layer.digest.clone(), Arc::clone(aliases));
+        let look = tokio::task::spawn_blocking(move || {
+            cache.get(LayerKey { digest: &digest, encoding, aliases: &aliases }, witness.as_deref())
+        });
+        let read = look.await.ok()??;
+        // Not what this configuration says: the layer itself must tell who is right.
+        (read.diff_id == *diff_id).then_some(read)
+    }
+
+    /// Only for layers whose digests were both compared (I7), and only if the file is still the one that was read.
+    async fn keep(
+        &self,
+        layer: &Descriptor,
+        encoding: Encoding,
+        aliases: &Arc<Aliases>,
+        witness: Witness,
+        read: &Arc<ReadLayer>,
+    ) {
+        let Some(cache) = self.options.cache.clone() else { return };
+        let Some(name) = witness.name() else { return };
+        if self.source.witness(layer).await != witness {
+            return;
+        }
+        let (digest, aliases, read) = (layer.digest.clone(), Arc::clone(aliases), Arc::clone(read));
+        let keep = tokio::task::spawn_blocking(move || {
+            cache.put(LayerKey { digest: &digest, encoding, aliases: &aliases }, name.as_deref(), &read);
+        });
+        // A cache that fails is none.
+        let _ = keep.await;
     }
 }
 
+fn same_diff_id(layer: &Descriptor, diff_id: &Digest, read: &ReadLayer) -> Result<(), ImageError> {
+    if read.diff_id == *diff_id {
+        return Ok(());
+    }
+    Err(ImageError::Contradiction {
+        subject: format!("diff_id of layer {}", layer.digest),
+        expected: diff_id.to_string(),
+        found: read.diff_id.to_string(),
+    })
+}
+
+/// Why layers of this type are not read.
+fn unread(media_type: &str) -> String {
+    let what = if media_type.contains("encrypted") {
+        "encrypted layers"
+    } else if media_type.contains("nondistributable") || media_type.contains("foreign") {
+        "foreign layers, which no registry keeps,"
+    } else {
+        "layers of this type"
+    };
+    format!("{what} are not read: {media_type:?}")
+}
+
 /// A layer in its image.
+#[derive(Clone)]
 struct Placed {
     place: Layer,
-    facts: Arc<LayerFacts>,
-    anomalies: Vec<Anomaly>,
+    read: Arc<ReadLayer>,
+    /// Why it was not read, if it was not.
+    unread: Option<Anomaly>,
 }
 
-fn facts(layers: &[Placed]) -> Vec<Arc<LayerFacts>> {
-    layers.iter().map(|layer| Arc::clone(&layer.facts)).collect()
-}
-
-fn anomaly(place: &Layer, code: AnomalyCode, path: String, detail: String) -> Anomaly {
-    Anomaly { code, path, layer: Some(place.digest.clone()), detail }
+fn facts(layers: &[Placed]) -> Vec<&LayerFacts> {
+    layers.iter().map(|layer| &layer.read.facts).collect()
 }
 
 /// Layers of other systems have another shape; what we find in them is not all there is.

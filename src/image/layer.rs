@@ -1,9 +1,12 @@
-//! One compressed layer: blob stream → bounded pipe → blocking thread that inflates, hashes and walks.
+//! One compressed layer: blob stream (hashed) → bounded pipe → thread that inflates → bounded pieces → thread that hashes
+//! and walks.
 //!
 //! Nothing read from a layer leaves this file before both digests matched: the blob's, which the source checks when the
 //! stream ends, and the `diff_id`, which the caller compares with the configuration's (I7).
 
 use std::io::{self, Read};
+use std::sync::Arc;
+use std::thread;
 
 use bytes::Bytes;
 use tokio::io::AsyncReadExt;
@@ -12,6 +15,8 @@ use tokio::sync::mpsc;
 use crate::image::inflate::{Encoding, Inflated};
 use crate::image::layer_scan::{self, Aliases, LayerFacts};
 use crate::image::limits::{PIPE_PIECE_BYTES, PIPE_PIECES};
+use crate::image::pieces::{Pieces, pieces};
+use crate::image::pool::Pool;
 use crate::image::tar_walk::TarWalk;
 use crate::image::{BlobStream, ImageError, ImageSource};
 use crate::oci::{Descriptor, Digest};
@@ -42,28 +47,41 @@ impl From<io::Error> for Fault {
 }
 
 /// A layer that was read to its end and whose blob digest matched.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct ReadLayer {
     pub(super) facts: LayerFacts,
     /// Of the uncompressed bytes, computed.
     pub(super) diff_id: Digest,
 }
 
-/// Reads one layer. `parent` names the image in errors.
-pub(super) async fn read(
-    source: &dyn ImageSource,
-    layer: &Descriptor,
-    encoding: Encoding,
-    aliases: Aliases,
-    parent: &str,
-) -> Result<ReadLayer, ImageError> {
+impl ReadLayer {
+    /// A layer that nobody read.
+    pub(super) fn nothing(diff_id: &Digest) -> Self {
+        Self { facts: LayerFacts::default(), diff_id: diff_id.clone() }
+    }
+}
+
+/// Where a layer comes from and how it is read.
+pub(super) struct Reading<'a> {
+    pub(super) source: &'a dyn ImageSource,
+    pub(super) layer: &'a Descriptor,
+    pub(super) encoding: Encoding,
+    pub(super) aliases: Arc<Aliases>,
+    pub(super) pool: Pool,
+    /// The image, for errors.
+    pub(super) parent: &'a str,
+}
+
+/// Reads one layer to its end.
+pub(super) async fn read(reading: Reading<'_>) -> Result<ReadLayer, ImageError> {
+    let Reading { source, layer, encoding, aliases, pool, parent } = reading;
     let Some(stream) = source.blob(layer).await? else {
         return Err(ImageError::BlobMissing { parent: parent.to_owned(), blob: layer.digest.clone() });
     };
     let (sender, receiver) = mpsc::channel(PIPE_PIECES);
     let subject = format!("layer {}", layer.digest);
     let pump = tokio::spawn(pump(stream, sender, subject.clone()));
-    let work = tokio::task::spawn_blocking(move || digest_and_scan(Pipe::new(receiver), encoding, &aliases));
+    let work = tokio::task::spawn_blocking(move || digest_and_scan(Pipe::new(receiver), encoding, &aliases, &pool));
     let outcome = work.await;
     pump.abort();
     match outcome {
@@ -73,7 +91,7 @@ pub(super) async fn read(
     }
 }
 
-fn named(fault: Fault, layer: &Descriptor) -> ImageError {
+pub(super) fn named(fault: Fault, layer: &Descriptor) -> ImageError {
     let digest = layer.digest.clone();
     match fault {
         Fault::Limit { what, max } => ImageError::Limit { subject: format!("layer {digest}"), what, max },
@@ -83,8 +101,17 @@ fn named(fault: Fault, layer: &Descriptor) -> ImageError {
     }
 }
 
-fn digest_and_scan(mut pipe: Pipe, encoding: Encoding, aliases: &Aliases) -> Result<ReadLayer, Fault> {
-    let scanned = inflate_and_scan(&mut pipe, encoding, aliases);
+/// Two threads: one inflates, this one hashes and walks; the blob's own digest is computed by whoever streams it.
+fn digest_and_scan(mut pipe: Pipe, encoding: Encoding, aliases: &Aliases, pool: &Pool) -> Result<ReadLayer, Fault> {
+    let scanned = thread::scope(|scope| {
+        let (outlet, pieces) = pieces();
+        let pipe = &mut pipe;
+        scope.spawn(move || match Inflated::new(pipe, encoding) {
+            Ok(inflated) => outlet.send_all(inflated),
+            Err(fault) => outlet.fail(fault),
+        });
+        scan(pieces, aliases, pool)
+    });
     // Bytes that cannot be read are first of all bytes that may not be the right ones: the end of the stream says.
     match scanned {
         Err(Fault::Malformed { .. } | Fault::Encoding { .. }) | Ok(_) => pipe.drain()?,
@@ -93,9 +120,9 @@ fn digest_and_scan(mut pipe: Pipe, encoding: Encoding, aliases: &Aliases) -> Res
     scanned
 }
 
-fn inflate_and_scan(pipe: &mut Pipe, encoding: Encoding, aliases: &Aliases) -> Result<ReadLayer, Fault> {
-    let mut tar = TarWalk::new(Inflated::new(pipe, encoding)?);
-    let facts = layer_scan::scan(&mut tar, aliases)?;
+fn scan(pieces: Pieces, aliases: &Aliases, pool: &Pool) -> Result<ReadLayer, Fault> {
+    let mut tar = TarWalk::new(pieces);
+    let facts = layer_scan::scan(&mut tar, aliases, pool)?;
     let diff_id = tar.into_inner().finish()?;
     Ok(ReadLayer { facts, diff_id })
 }

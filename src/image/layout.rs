@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::image::error::document_media_type;
 use crate::image::verified::Verified;
-use crate::image::{BlobStream, ImageError, ImageSource};
+use crate::image::{BlobStream, ImageError, ImageSource, Witness};
 use crate::oci::manifest::MAX_MANIFEST_BYTES;
 use crate::oci::{Descriptor, Digest, RawManifest};
 
@@ -67,13 +67,20 @@ fn file_error(path: &Path, error: &io::Error) -> ImageError {
     ImageError::File { path: path.display().to_string(), why: error.to_string() }
 }
 
-/// At most [`MAX_MANIFEST_BYTES`] of a file, `None` when there is none.
-async fn read_capped(path: &Path) -> Result<Option<Vec<u8>>, ImageError> {
-    let file = match tokio::fs::File::open(path).await {
-        Ok(file) => file,
+/// A regular file, `None` when there is nothing. Opening a pipe would wait for a writer for ever.
+async fn open_file(path: &Path) -> Result<Option<tokio::fs::File>, ImageError> {
+    match tokio::fs::metadata(path).await {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => return Err(ImageError::File { path: path.display().to_string(), why: "no regular file".to_owned() }),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(file_error(path, &e)),
-    };
+    }
+    tokio::fs::File::open(path).await.map(Some).map_err(|e| file_error(path, &e))
+}
+
+/// At most [`MAX_MANIFEST_BYTES`] of a file, `None` when there is none.
+async fn read_capped(path: &Path) -> Result<Option<Vec<u8>>, ImageError> {
+    let Some(file) = open_file(path).await? else { return Ok(None) };
     let mut bytes = Vec::new();
     file.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut bytes).await.map_err(|e| file_error(path, &e))?;
     if bytes.len() as u64 > MAX_MANIFEST_BYTES {
@@ -103,11 +110,11 @@ impl ImageSource for LayoutSource {
     }
 
     async fn blob(&self, descriptor: &Descriptor) -> Result<Option<BlobStream>, ImageError> {
-        let path = self.path(&descriptor.digest);
-        match tokio::fs::File::open(&path).await {
-            Ok(file) => Ok(Some(Box::pin(Verified::new(file, descriptor)))),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(file_error(&path, &e)),
-        }
+        let Some(file) = open_file(&self.path(&descriptor.digest)).await? else { return Ok(None) };
+        Ok(Some(Box::pin(Verified::new(file, descriptor))))
+    }
+
+    async fn witness(&self, descriptor: &Descriptor) -> Witness {
+        Witness::of(&tokio::fs::metadata(self.path(&descriptor.digest)).await, 0)
     }
 }

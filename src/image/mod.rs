@@ -6,8 +6,10 @@
 //! `packages`. Specs: OCI image 1.1 (image-layout.md, layer.md), Docker archive.
 
 mod archive;
+mod cache;
 mod catalog;
 mod config;
+mod covers;
 mod error;
 mod inflate;
 mod layer;
@@ -15,8 +17,11 @@ mod layer_scan;
 mod layout;
 pub mod limits;
 mod offline;
+mod pieces;
+mod pool;
 mod registry_source;
 mod root;
+mod stored;
 mod tar_walk;
 mod tree;
 mod verified;
@@ -31,13 +36,18 @@ use crate::oci::{Descriptor, Digest, RawManifest};
 pub mod fuzzing {
     /// An uncompressed layer: no bytes may do harm.
     pub fn layer(bytes: &[u8]) {
-        let _ = super::layer_scan::scan(&mut super::tar_walk::TarWalk::new(bytes), &Default::default());
+        let _ = super::layer_scan::scan(
+            &mut super::tar_walk::TarWalk::new(bytes),
+            &Default::default(),
+            &Default::default(),
+        );
     }
 }
 
 pub use crate::registry::BlobStream;
 pub use archive::ArchiveSource;
-pub use catalog::{Catalog, catalog};
+pub use cache::LayerCache;
+pub use catalog::{Catalog, Options, catalog};
 pub use config::ImageFacts;
 pub use error::{ErrorKind, ImageError};
 pub use layout::{LayoutSource, ref_name};
@@ -54,4 +64,39 @@ pub trait ImageSource: Send + Sync + fmt::Debug {
     /// A blob as a stream of exactly `descriptor.size` bytes with `descriptor.digest`; reading ends with an error where
     /// they differ, and nothing derived from it may be used before `read` returned `Ok(0)`. `Ok(None)`: not there.
     async fn blob(&self, descriptor: &Descriptor) -> Result<Option<BlobStream>, ImageError>;
+
+    /// For blobs in local files: which file it is, so that a result may be used again only while that file is in place.
+    async fn witness(&self, _descriptor: &Descriptor) -> Witness {
+        Witness::Remote
+    }
+}
+
+/// What stands behind a blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Witness {
+    /// Addressed by its digest elsewhere.
+    Remote,
+    /// A file: device, inode, size, modification and change time.
+    File(String),
+    /// A file that is not there or cannot be looked at.
+    Unknown,
+}
+
+impl Witness {
+    /// What a cache is asked with; `None` when nothing may be used again.
+    fn name(&self) -> Option<Option<String>> {
+        match self {
+            Self::Remote => Some(None),
+            Self::File(name) => Some(Some(name.clone())),
+            Self::Unknown => None,
+        }
+    }
+
+    fn of(metadata: &std::io::Result<std::fs::Metadata>, place: u64) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let Ok(m) = metadata else { return Self::Unknown };
+        let modified = (m.mtime(), m.mtime_nsec());
+        let changed = (m.ctime(), m.ctime_nsec());
+        Self::File(format!("{} {} {} {modified:?} {changed:?} {place}", m.dev(), m.ino(), m.len()))
+    }
 }

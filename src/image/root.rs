@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::image::covers::{Lineage, Lineages};
 use crate::image::layer_scan::{Aliases, Captured, LayerFacts, normalise, remove_below, well_known};
 use crate::image::limits::MAX_LINK_HOPS;
 use crate::packages::candidate::{Candidate, OS_RELEASE, WELL_KNOWN, candidate};
@@ -17,20 +18,28 @@ struct File {
     captured: Captured,
     layer: usize,
     earlier: History,
+    lineage: Lineage,
+}
+
+#[derive(Debug, Clone)]
+struct Link {
+    target: String,
+    lineage: Lineage,
 }
 
 /// The squashed view of some layers.
 #[derive(Debug, Default)]
 pub(super) struct Root {
     files: BTreeMap<String, File>,
-    symlinks: BTreeMap<String, String>,
-    /// Hard links whose content was not kept by name: link → target.
-    unresolved: BTreeMap<String, String>,
+    symlinks: BTreeMap<String, Link>,
+    /// Hard links whose content was not kept by name.
+    unresolved: BTreeMap<String, Link>,
+    lineages: Lineages,
 }
 
 impl Root {
     /// Applies layers, lowest first.
-    pub(super) fn squash(layers: &[Arc<LayerFacts>], aliases: &Aliases) -> Self {
+    pub(super) fn squash(layers: &[&LayerFacts], aliases: &Aliases) -> Self {
         let mut root = Self::default();
         for (number, facts) in layers.iter().enumerate() {
             root.apply(number, facts, aliases);
@@ -49,8 +58,10 @@ impl Root {
             })
             .collect();
         let previous = self.databases();
+        // Whiteouts may be written through links that the same layer makes; what it makes itself, it does not hide.
+        self.link(facts);
         self.hide(facts);
-        self.symlinks.extend(facts.symlinks.iter().map(|(path, target)| (path.clone(), target.clone())));
+        self.link(facts);
         for (path, captured) in &facts.files {
             self.insert(number, path, captured.clone(), &previous);
         }
@@ -59,20 +70,35 @@ impl Root {
                 (Some(captured), Some(kind)) if captured.kind == kind => {
                     self.insert(number, &path, captured, &previous);
                 }
-                _ => _ = self.unresolved.insert(self.resolve_parent(&path), target),
+                _ => {
+                    let path = self.resolve_parent(&path);
+                    let lineage = self.lineages.of(&path);
+                    self.unresolved.insert(path, Link { target, lineage });
+                }
             }
         }
     }
 
     /// Databases as they were below this layer: their history tells which layer brought a package.
     fn databases(&self) -> BTreeMap<String, History> {
-        let is_database = |file: &File| matches!(file.captured.kind, Candidate::DpkgStatus | Candidate::ApkInstalled);
+        use Candidate as C;
+        let is_database = |file: &File| {
+            matches!(file.captured.kind, C::DpkgStatus | C::ApkInstalled | C::RpmDatabase | C::RpmManifest)
+        };
         let with_history = |file: &File| {
             let mut history = file.earlier.clone();
             history.push((file.layer, Arc::clone(&file.captured.extract)));
             history
         };
         self.files.iter().filter(|(_, f)| is_database(f)).map(|(p, f)| (p.clone(), with_history(f))).collect()
+    }
+
+    fn link(&mut self, facts: &LayerFacts) {
+        for (path, target) in &facts.symlinks {
+            let path = self.resolve_parent(path);
+            let link = Link { target: target.clone(), lineage: self.lineages.of(&path) };
+            self.symlinks.insert(path, link);
+        }
     }
 
     fn hide(&mut self, facts: &LayerFacts) {
@@ -87,9 +113,9 @@ impl Root {
                 self.remove_below(&below);
             }
         }
-        self.files.retain(|path, _| !facts.covers.replaces(path));
-        self.symlinks.retain(|path, _| !facts.covers.replaces(path));
-        self.unresolved.retain(|path, _| !facts.covers.replaces(path));
+        self.files.retain(|_, file| !facts.covers.replaces(&file.lineage));
+        self.symlinks.retain(|_, link| !facts.covers.replaces(&link.lineage));
+        self.unresolved.retain(|_, link| !facts.covers.replaces(&link.lineage));
     }
 
     fn remove(&mut self, path: &str) {
@@ -108,7 +134,8 @@ impl Root {
     fn insert(&mut self, number: usize, path: &str, captured: Captured, previous: &BTreeMap<String, History>) {
         let path = self.resolve_parent(path);
         let earlier = previous.get(&path).cloned().unwrap_or_default();
-        self.files.insert(path, File { captured, layer: number, earlier });
+        let lineage = self.lineages.of(&path);
+        self.files.insert(path, File { captured, layer: number, earlier, lineage });
     }
 
     /// `path` with the links in its folders followed; its own name stays.
@@ -136,7 +163,7 @@ impl Root {
                 }
                 _ => done.push(part),
             }
-            let Some(target) = self.symlinks.get(&done.join("/")) else { continue };
+            let Some(Link { target, .. }) = self.symlinks.get(&done.join("/")) else { continue };
             hops += 1;
             if hops > MAX_LINK_HOPS {
                 break;
@@ -163,7 +190,7 @@ impl Root {
                 wanted.insert(real, known.to_owned());
             }
         }
-        for (link, target) in &self.unresolved {
+        for (link, Link { target, .. }) in &self.unresolved {
             wanted.insert(self.resolve_parent(target), link.clone());
         }
         wanted.retain(|real, _| !aliases.contains_key(real));
@@ -189,7 +216,7 @@ impl Root {
             let detail = format!("links to {target}, which is not in the image");
             anomalies.push(Anomaly { code: AnomalyCode::LinkUnresolved, path: path.to_owned(), layer: None, detail });
         };
-        for (link, target) in &self.unresolved {
+        for (link, Link { target, .. }) in &self.unresolved {
             if !seen.contains(&self.resolve_parent(target)) {
                 dangling(link, target);
             }

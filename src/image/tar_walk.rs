@@ -4,12 +4,12 @@
 //! container runtimes see: where readers differ (header-only types with a size, pax `size`), Go's `archive/tar` decides,
 //! since containerd and Docker extract with it. The fields of a block are decoded by the `tar` crate.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use tar::{EntryType, Header};
 
 use crate::image::layer::Fault;
-use crate::image::limits::{MAX_PATH_BYTES, MAX_PAX_BYTES};
+use crate::image::limits::{MAX_LONG_NAMES, MAX_PATH_BYTES, MAX_PAX_BYTES};
 
 const BLOCK: usize = 512;
 
@@ -48,13 +48,18 @@ pub(super) struct TarWalk<R> {
 /// What extension headers say about the entry that follows.
 #[derive(Default)]
 struct Extensions {
+    pax: bool,
+    /// The pax header names the entry or its target.
+    pax_names: bool,
+    /// GNU long names and links so far.
+    long: usize,
     path: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     size: Option<u64>,
     sparse: bool,
 }
 
-impl<R: Read> TarWalk<R> {
+impl<R: BufRead> TarWalk<R> {
     pub(super) fn new(reader: R) -> Self {
         Self { reader, remaining: 0, padding: 0, offset: 0 }
     }
@@ -72,19 +77,32 @@ impl<R: Read> TarWalk<R> {
         let mut extensions = Extensions::default();
         loop {
             self.skip()?;
-            let Some(block) = self.block()? else { return Ok(None) };
+            let Some(block) = self.block()? else { return extensions.unused().map(|()| None) };
             if block.iter().all(|b| *b == 0) {
+                extensions.unused()?;
                 return self.end();
             }
             let header = Header::from_byte_slice(&block);
             check_sum(header, &block)?;
             let size = header.entry_size().map_err(|_| malformed("size is no number"))?;
             match header.entry_type() {
-                EntryType::XHeader => pax(&self.extension(size)?, &mut extensions)?,
+                EntryType::XHeader => {
+                    extensions.begin_pax()?;
+                    pax(&self.extension(size)?, &mut extensions)?;
+                }
                 EntryType::XGlobalHeader => global(&self.extension(size)?)?,
-                EntryType::GNULongName => extensions.path = Some(long_name(self.extension(size)?)),
-                EntryType::GNULongLink => extensions.link = Some(long_name(self.extension(size)?)),
-                kind => return self.entry(header, kind, size, extensions).map(Some),
+                EntryType::GNULongName => {
+                    extensions.begin_long()?;
+                    extensions.path = Some(long_name(self.extension(size)?));
+                }
+                EntryType::GNULongLink => {
+                    extensions.begin_long()?;
+                    extensions.link = Some(long_name(self.extension(size)?));
+                }
+                kind => {
+                    extensions.agree()?;
+                    return self.entry(header, kind, size, extensions).map(Some);
+                }
             }
         }
     }
@@ -174,26 +192,35 @@ impl<R: Read> TarWalk<R> {
     }
 
     fn skip(&mut self) -> Result<(), Fault> {
-        let mut scratch = [0; 16 * 1024];
-        while self.read(&mut scratch)? > 0 {}
-        let mut padding = std::mem::take(&mut self.padding);
-        while padding > 0 {
-            let piece = usize::try_from(padding).unwrap_or(BLOCK).min(BLOCK);
-            match self.reader.read(&mut scratch[..piece])? {
-                // Some writers leave the last padding out.
-                0 => return Ok(()),
-                n => {
-                    padding -= n as u64;
-                    self.offset += n as u64;
-                }
-            }
+        let content = std::mem::take(&mut self.remaining);
+        if self.pass(content)? != content {
+            return Err(malformed("ends within a file"));
         }
+        let padding = std::mem::take(&mut self.padding);
+        // Some writers leave the last padding out.
+        self.pass(padding)?;
         Ok(())
+    }
+
+    /// Lets up to `wanted` bytes go by; fewer at the end of the stream.
+    fn pass(&mut self, wanted: u64) -> Result<u64, Fault> {
+        let mut passed = 0;
+        while passed < wanted {
+            let there = self.reader.fill_buf()?.len();
+            if there == 0 {
+                break;
+            }
+            let n = usize::try_from(wanted - passed).unwrap_or(usize::MAX).min(there);
+            self.reader.consume(n);
+            passed += n as u64;
+        }
+        self.offset += passed;
+        Ok(passed)
     }
 }
 
 /// Content of the current entry.
-impl<R: Read> Read for TarWalk<R> {
+impl<R: BufRead> Read for TarWalk<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let want = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(buf.len());
         if want == 0 {
@@ -218,6 +245,36 @@ fn check_sum(header: &Header, block: &[u8; BLOCK]) -> Result<(), Fault> {
     let byte = |(i, b): (usize, &u8)| if (148..156).contains(&i) { u32::from(b' ') } else { u32::from(*b) };
     let sum: u32 = block.iter().enumerate().map(byte).sum();
     if sum == stated { Ok(()) } else { Err(malformed("header checksum does not match")) }
+}
+
+impl Extensions {
+    /// Of two pax headers some readers believe the first, some the last, and some merge them; no writer makes two.
+    fn begin_pax(&mut self) -> Result<(), Fault> {
+        if self.pax {
+            return Err(malformed("two pax headers for one entry"));
+        }
+        self.pax = true;
+        Ok(())
+    }
+
+    /// Of several long names every reader believes the last.
+    fn begin_long(&mut self) -> Result<(), Fault> {
+        self.long += 1;
+        if self.long > MAX_LONG_NAMES {
+            return Err(Fault::Limit { what: "long names for one entry", max: MAX_LONG_NAMES as u64 });
+        }
+        Ok(())
+    }
+
+    /// Go believes the GNU name, others the pax one.
+    fn agree(&self) -> Result<(), Fault> {
+        if self.pax_names && self.long > 0 { Err(malformed("pax and GNU names for one entry")) } else { Ok(()) }
+    }
+
+    /// At the end of the archive nothing may be left waiting for its entry.
+    fn unused(&self) -> Result<(), Fault> {
+        if self.pax || self.long > 0 { Err(malformed("ends behind an extension header")) } else { Ok(()) }
+    }
 }
 
 fn long_name(mut bytes: Vec<u8>) -> Vec<u8> {
@@ -254,6 +311,7 @@ fn pax(bytes: &[u8], extensions: &mut Extensions) -> Result<(), Fault> {
         if matches!(key, b"path" | b"linkpath" | b"GNU.sparse.name") && value.contains(&0) {
             return Err(malformed("NUL in a path"));
         }
+        extensions.pax_names |= matches!(key, b"path" | b"linkpath" | b"GNU.sparse.name");
         match key {
             // A sparse file's true name wins over the placeholder in `path`.
             b"path" if extensions.sparse && extensions.path.is_some() => {}

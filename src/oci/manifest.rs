@@ -65,6 +65,11 @@ impl RawManifest {
         if peek.manifests.is_some() && (peek.layers.is_some() || peek.config.is_some()) {
             return Err(malformed("both an index and an image manifest".to_owned()));
         }
+        // Version 1 signs itself, and its layers are named elsewhere.
+        let known = media_type::is_index(&self.media_type) || media_type::is_image_manifest(&self.media_type);
+        if known && peek.schema_version != 2 {
+            return Err(malformed(format!("schemaVersion is {}, expected 2", peek.schema_version)));
+        }
         if media_type::is_index(&self.media_type) {
             self.parse_index().map(Manifest::Index)
         } else if media_type::is_image_manifest(&self.media_type) {
@@ -72,6 +77,29 @@ impl RawManifest {
         } else {
             Err(ManifestError::Unsupported { digest: self.digest.clone(), media_type: self.media_type.clone() })
         }
+    }
+
+    /// The entries of a list of referrers. Others write such lists with fields missing or wrong, and nothing in them is
+    /// signed: only the digest has to be there, everything else is read from the manifest itself.
+    pub fn parse_referrer_list(&self) -> Result<Vec<Descriptor>, ManifestError> {
+        let malformed = |why: String| ManifestError::Malformed { digest: self.digest.clone(), why };
+        let list: WireList = serde_json::from_slice(&self.bytes).map_err(|e| malformed(e.to_string()))?;
+        if list.layers.is_some() || list.config.is_some() {
+            return Err(malformed("both an index and an image manifest".to_owned()));
+        }
+        let entries = list.manifests.into_iter().map(|entry| {
+            let digest = entry.digest.parse().map_err(|e: crate::oci::NameError| malformed(e.to_string()))?;
+            let text = |value: serde_json::Value| value.as_str().map(str::to_owned);
+            let media_type = entry.media_type.and_then(text).unwrap_or_else(|| media_type::OCI_MANIFEST.to_owned());
+            let mut descriptor = Descriptor::new(&media_type, digest, entry.size.and_then(|s| s.as_u64()).unwrap_or(0));
+            descriptor.artifact_type = entry.artifact_type.and_then(text);
+            if let Some(serde_json::Value::Object(annotations)) = entry.annotations {
+                let readable = annotations.into_iter().filter_map(|(name, value)| Some((name, text(value)?)));
+                descriptor.annotations = readable.collect();
+            }
+            Ok(descriptor)
+        });
+        entries.collect()
     }
 
     fn parse_index(&self) -> Result<Index, ManifestError> {
@@ -108,10 +136,29 @@ fn one(descriptor: Option<&oci_spec::image::Descriptor>) -> Result<Option<Descri
     descriptor.map(Descriptor::try_from).transpose()
 }
 
+#[derive(Deserialize)]
+struct WireList {
+    manifests: Vec<WireEntry>,
+    layers: Option<serde::de::IgnoredAny>,
+    config: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireEntry {
+    digest: String,
+    media_type: Option<serde_json::Value>,
+    size: Option<serde_json::Value>,
+    artifact_type: Option<serde_json::Value>,
+    annotations: Option<serde_json::Value>,
+}
+
 /// Just enough to tell an index from an image before the typed parse.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Peek {
+    #[serde(default)]
+    schema_version: u64,
     media_type: Option<String>,
     manifests: Option<serde::de::IgnoredAny>,
     layers: Option<serde::de::IgnoredAny>,

@@ -16,6 +16,11 @@ pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// Sigstore bundle v0.3, both as artifact type of the referrer and as media type of its only layer.
 pub const SIGSTORE_BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
+/// A layer of cosign's `.sig` tag: a simple-signing payload.
+pub const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// A layer of cosign's `.att` tag.
+pub const DSSE_ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
+
 /// Every manifest media type, most wanted first; sent whole with each GET and HEAD, because docker-registry 2.8 answers
 /// 404 to a HEAD of an OCI index without it.
 pub const ACCEPT_MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \

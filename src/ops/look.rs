@@ -10,7 +10,7 @@ use futures_util::future::{join_all, try_join_all};
 use crate::evidence::verdict::NodeEvidence;
 use crate::evidence::{PredicateType, Statement, Verified};
 use crate::image::{RegistrySource, expand};
-use crate::oci::{Digest, DigestReference, Repository, Tag};
+use crate::oci::{Digest, DigestReference, RawManifest, Repository, Tag};
 use crate::ops::gather::{Depth, Rules, gather, lookup_failure};
 use crate::policy::Reason;
 use crate::promotion::plan::{
@@ -20,7 +20,7 @@ use crate::promotion::{AllowedTag, VerifiedRecord, VerifiedRollback, VerifiedWit
 use crate::registry::{Registry, RegistryError};
 
 /// What is said about a version: promoted, withdrawn, rolled back from.
-const RECORDS: [PredicateType; 3] = [PredicateType::PROMOTION, PredicateType::WITHDRAWAL, PredicateType::ROLLBACK];
+pub const RECORDS: [PredicateType; 3] = [PredicateType::PROMOTION, PredicateType::WITHDRAWAL, PredicateType::ROLLBACK];
 
 /// The label that tells the version of an adopted target.
 const VERSION_LABEL: &str = "org.opencontainers.image.version";
@@ -39,7 +39,8 @@ pub struct Look<'a> {
 pub struct Failures(Mutex<Vec<Reason>>);
 
 impl Failures {
-    fn push(&self, reason: Reason) {
+    /// Each reason once.
+    pub fn push(&self, reason: Reason) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !all.contains(&reason) {
             all.push(reason);
@@ -140,6 +141,7 @@ impl Look<'_> {
     /// Every record on `node` that verifies and whose signer may authorise it.
     #[must_use]
     pub fn records_in(&self, reference: &DigestReference, node: &NodeEvidence) -> DigestRecords {
+        // Also where the referrers API gave no usable answer: a withdrawal may stand there and not be seen.
         if let Some(problem) = node.problems().first() {
             self.failures.push(problem.clone());
             return DigestRecords::Unreadable { why: problem.message.clone() };
@@ -177,11 +179,40 @@ impl Look<'_> {
 
     /// A node with its attestations of these types, as hinted.
     pub async fn node(&self, reference: &DigestReference, types: &[PredicateType]) -> Result<NodeEvidence, String> {
-        let registry = self.registry.as_ref();
-        let found = registry.manifest(&reference.clone().into()).await.map_err(|e| self.failed(&e))?;
-        let manifest = found.ok_or_else(|| format!("{reference} does not exist"))?;
-        let mut node = NodeEvidence::of(&manifest, None).map_err(|e| e.to_string())?;
-        gather(registry, &reference.repository, &mut node, self.rules, types, Depth::Hinted).await;
+        let manifest = self.fetch(reference).await?;
+        self.gathered(reference, &manifest, types, Depth::Hinted).await
+    }
+
+    /// As [`Self::node`], for a manifest that is at hand.
+    pub async fn node_of(
+        &self,
+        reference: &DigestReference,
+        manifest: &RawManifest,
+        types: &[PredicateType],
+    ) -> Result<NodeEvidence, String> {
+        self.gathered(reference, manifest, types, Depth::Hinted).await
+    }
+
+    /// A node with everything that is attached to it.
+    pub async fn everything(&self, reference: &DigestReference) -> Result<NodeEvidence, String> {
+        let manifest = self.fetch(reference).await?;
+        self.gathered(reference, &manifest, &[], Depth::Everything).await
+    }
+
+    async fn fetch(&self, reference: &DigestReference) -> Result<RawManifest, String> {
+        let found = self.registry.manifest(&reference.clone().into()).await.map_err(|error| self.failed(&error))?;
+        found.ok_or_else(|| format!("{reference} does not exist"))
+    }
+
+    async fn gathered(
+        &self,
+        reference: &DigestReference,
+        manifest: &RawManifest,
+        types: &[PredicateType],
+        depth: Depth,
+    ) -> Result<NodeEvidence, String> {
+        let mut node = NodeEvidence::of(manifest, None).map_err(|e| e.to_string())?;
+        gather(self.registry.as_ref(), &reference.repository, &mut node, self.rules, types, depth).await;
         Ok(node)
     }
 

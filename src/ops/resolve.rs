@@ -9,12 +9,13 @@ use jiff::Timestamp;
 
 use crate::evidence::verdict::{NodeKind, Requirements, Verdict};
 use crate::oci::{Digest, DigestReference, Manifest, TagReference};
-use crate::ops::gather::{Depth, Rules};
+use crate::ops::gather::{Depth, Rules, lookup_failure};
 use crate::ops::look::{Failures, Known, Look};
+use crate::ops::remembered::Memory;
 use crate::ops::tree;
 use crate::ops::verify::{fetch_root, gather_all, judge_nodes};
 use crate::policy::{Reason, ReasonCode};
-use crate::promotion::plan::{Action, DigestRecords, plan_tags};
+use crate::promotion::plan::{Action, DigestRecords, PlanInput, plan_tags};
 use crate::promotion::{AllowedTag, Scope, TagClass, VerifiedRecord, Version};
 use crate::registry::Registry;
 
@@ -27,17 +28,22 @@ pub struct Resolution {
     pub version: Option<Version>,
     /// When the record that authorises the tag was signed.
     pub promoted_at: Option<Timestamp>,
+    /// When the rollback that holds the channel was signed.
+    pub rolled_back_at: Option<Timestamp>,
     pub reasons: Vec<Reason>,
 }
 
 impl Resolution {
-    fn nothing_known(reference: &TagReference) -> Self {
+    /// Before anything was looked at.
+    #[must_use]
+    pub fn nothing_known(reference: &TagReference) -> Self {
         Self {
             reference: reference.clone(),
             digest: None,
             verdict: Verdict::Unknown,
             version: None,
             promoted_at: None,
+            rolled_back_at: None,
             reasons: Vec::new(),
         }
     }
@@ -49,8 +55,21 @@ impl Resolution {
     }
 }
 
-/// Resolves `reference` and verifies what is behind it.
-pub async fn resolve(registry: &Arc<dyn Registry>, reference: &TagReference, rules: Rules<'_>) -> Resolution {
+/// Resolves `reference` and verifies what is behind it; what earlier runs saw counts too.
+pub async fn resolve(
+    registry: &Arc<dyn Registry>,
+    reference: &TagReference,
+    rules: Rules<'_>,
+    memory: &Memory,
+) -> Resolution {
+    let resolution = now(registry, reference, rules, memory).await;
+    match memory.contradicts(&resolution) {
+        Some(reason) if resolution.verdict == Verdict::Verified => resolution.refuse(Verdict::Refuted, reason),
+        Some(_) | None => resolution,
+    }
+}
+
+async fn now(registry: &Arc<dyn Registry>, reference: &TagReference, rules: Rules<'_>, memory: &Memory) -> Resolution {
     let mut resolution = Resolution::nothing_known(reference);
     let repository = &reference.repository;
     let root = match fetch_root(registry.as_ref(), &reference.clone().into()).await {
@@ -82,7 +101,7 @@ pub async fn resolve(registry: &Arc<dyn Registry>, reference: &TagReference, rul
     if resolution.verdict != Verdict::Verified {
         return resolution;
     }
-    authorised(&look, resolution, &subject, &records, releases).await
+    authorised(&look, resolution, &subject, &records, releases, memory).await
 }
 
 /// The evidence is good: may this tag point here?
@@ -92,6 +111,7 @@ async fn authorised(
     subject: &DigestReference,
     records: &[VerifiedRecord],
     releases: DigestRecords,
+    memory: &Memory,
 ) -> Resolution {
     let reference = resolution.reference.clone();
     let naming = records.iter().filter(|r| r.record().allows(&subject.repository, &subject.digest, &reference.tag));
@@ -127,7 +147,7 @@ async fn authorised(
         return resolution.refuse(Verdict::Refuted, reason);
     }
     match (version, Scope::of_tag(&reference.tag)) {
-        (Some(version), Some(scope)) => highest(look, resolution, subject, version, scope, releases).await,
+        (Some(version), Some(scope)) => highest(look, resolution, subject, version, scope, releases, memory).await,
         _ => resolution,
     }
 }
@@ -135,18 +155,59 @@ async fn authorised(
 /// A channel is right only at the highest version of its scope: the plan for the version it shows must be "keep".
 async fn highest(
     look: &Look<'_>,
-    resolution: Resolution,
+    mut resolution: Resolution,
     subject: &DigestReference,
     version: Version,
     scope: Scope,
     releases: DigestRecords,
+    memory: &Memory,
 ) -> Resolution {
-    let allowed = [AllowedTag { tag: resolution.reference.tag.clone(), class: TagClass::Channel(scope) }];
-    let known = Known { seen: [resolution.reference.tag.clone()].into(), ..Known::default() };
+    let remembered = memory.above(&subject.repository, &version, &scope);
+    let tag = resolution.reference.tag.clone();
+    let allowed = [AllowedTag { tag: tag.clone(), class: TagClass::Channel(scope) }];
+    let known = Known { seen: [tag.clone()].into(), ..Known::default() };
     let mut input = look.facts(subject, Some(version.clone()), &allowed, &known).await;
     input.records.insert(subject.digest.clone(), releases);
     look.read_records(&mut input).await;
-    let plan = plan_tags(&input);
+    let resolution = {
+        resolution.rolled_back_at = input.held_since(&tag);
+        judged(look, resolution, &version, &input)
+    };
+    if resolution.verdict != Verdict::Verified || remembered.is_empty() {
+        return resolution;
+    }
+    // Once more, with the versions that were seen before as if they were listed.
+    let mut gone = false;
+    for (seen, digest) in remembered {
+        let reference = DigestReference { repository: subject.repository.clone(), digest: digest.clone() };
+        match look.registry.manifest(&reference.into()).await {
+            Ok(Some(_)) => {}
+            Ok(None) => gone = true,
+            Err(error) => return resolution.refuse(Verdict::Unknown, lookup_failure(&error)),
+        }
+        input.remember(&seen, digest);
+    }
+    look.read_records(&mut input).await;
+    let again = judged(look, resolution.clone(), &version, &input);
+    let missed = |resolution: Resolution| {
+        let code = memory.missing(&resolution.reference, &version);
+        let message = format!(
+            "{} shows {version}, although a higher version of its scope was resolved before, and no withdrawal or \
+             rollback that verifies explains it",
+            resolution.reference
+        );
+        resolution.refuse(Verdict::Refuted, Reason::new(code, message))
+    };
+    match again.verdict {
+        Verdict::Verified => resolution,
+        Verdict::Refuted => missed(resolution),
+        Verdict::Unknown if gone => missed(resolution),
+        Verdict::Unknown => again,
+    }
+}
+
+fn judged(look: &Look<'_>, resolution: Resolution, version: &Version, input: &PlanInput) -> Resolution {
+    let plan = plan_tags(input);
     if let Some(reason) = plan.undecided.first() {
         let mut resolution = resolution.refuse(Verdict::Unknown, reason.clone());
         resolution.reasons.extend(look.failures.take());

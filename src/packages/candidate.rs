@@ -14,14 +14,38 @@ pub enum Candidate {
     DpkgStatusPart,
     /// `info/*.md5sums`: which files belong to a Debian package.
     DpkgMd5sums,
+    /// `usr/share/doc/*/copyright`: the licences of a Debian package.
+    DpkgCopyright,
+    /// Whether Ubuntu's extended maintenance is on.
+    UbuntuStatus,
     ApkInstalled,
     ApkRepositories,
     /// `Packages`, `Packages.db` or `rpmdb.sqlite`.
     RpmDatabase,
+    /// Changes to `rpmdb.sqlite` that are not in it yet.
+    RpmLog,
+    /// Which repositories a Red Hat image was built from.
+    RedHatContent,
     /// What Azure Linux's distroless images have instead.
     RpmManifest,
-    /// A `package.json` at the root of a package under `node_modules`.
+    /// Any `package.json`; which of them is a package the parser tells.
     NpmPackage,
+    /// A jar, war, ear or par.
+    JavaArchive,
+    /// `METADATA` of a `.dist-info`, `PKG-INFO` of an egg, an `.egg-info` file.
+    PythonPackage,
+    /// A zip archive with a Python package in it.
+    PythonEgg,
+    /// A gem's installed specification.
+    GemSpecification,
+    /// `installed.json`.
+    ComposerInstalled,
+    /// `APP.deps.json`.
+    DotnetDeps,
+    /// A record in `conda-meta`.
+    CondaPackage,
+    /// An SPDX or CycloneDX document that somebody put into the image.
+    EmbeddedSbom,
     /// Any file with an execute bit that is nothing else; only its content tells whether it matters.
     Executable,
     /// A database of a kind that is not catalogued.
@@ -34,14 +58,6 @@ pub enum Unsupported {
     Opkg,
     Pacman,
     Portage,
-    Python,
-    Conda,
-    Gem,
-    Java,
-    Composer,
-    Dotnet,
-    GoBinary,
-    RustBinary,
 }
 
 impl Unsupported {
@@ -52,14 +68,6 @@ impl Unsupported {
             Self::Opkg => "opkg database",
             Self::Pacman => "pacman database",
             Self::Portage => "Portage database",
-            Self::Python => "Python packages",
-            Self::Conda => "conda packages",
-            Self::Gem => "Ruby gems",
-            Self::Java => "Java archives",
-            Self::Composer => "Composer packages",
-            Self::Dotnet => ".NET dependencies",
-            Self::GoBinary => "Go executables",
-            Self::RustBinary => "Rust executables with an audit section",
         }
     }
 }
@@ -77,9 +85,21 @@ impl Candidate {
         match self {
             Self::DpkgStatus | Self::ApkInstalled | Self::RpmManifest => MAX_DATABASE_BYTES,
             Self::RpmDatabase => MAX_RPM_DATABASE_BYTES,
+            Self::PythonEgg => MAX_EGG_BYTES,
+            Self::ComposerInstalled | Self::EmbeddedSbom => MAX_LIST_BYTES,
+            Self::DotnetDeps => MAX_DEPS_BYTES,
             Self::DpkgMd5sums => MAX_MD5SUMS_BYTES,
-            Self::OsRelease | Self::ApkRepositories | Self::DpkgStatusPart | Self::NpmPackage => MAX_ENTRY_BYTES,
-            Self::Executable | Self::Unsupported(_) => 0,
+            Self::OsRelease
+            | Self::ApkRepositories
+            | Self::DpkgStatusPart
+            | Self::DpkgCopyright
+            | Self::UbuntuStatus
+            | Self::RedHatContent
+            | Self::NpmPackage
+            | Self::PythonPackage
+            | Self::GemSpecification
+            | Self::CondaPackage => MAX_ENTRY_BYTES,
+            Self::Executable | Self::JavaArchive | Self::RpmLog | Self::Unsupported(_) => 0,
         }
     }
 
@@ -87,7 +107,9 @@ impl Candidate {
     #[must_use]
     pub fn memory(self, size: u64) -> u64 {
         match self {
-            Self::Executable => MAX_STREAM_MEMORY.min(size.saturating_mul(4)).max(MIN_STREAM_MEMORY),
+            Self::JavaArchive | Self::Executable => {
+                MAX_STREAM_MEMORY.min(size.saturating_mul(4)).max(MIN_STREAM_MEMORY)
+            }
             _ => size.min(self.max_bytes()),
         }
     }
@@ -96,7 +118,15 @@ impl Candidate {
     #[must_use]
     pub fn is_language(self) -> bool {
         match self {
-            Self::NpmPackage | Self::Executable => true,
+            Self::NpmPackage
+            | Self::PythonPackage
+            | Self::PythonEgg
+            | Self::GemSpecification
+            | Self::ComposerInstalled
+            | Self::DotnetDeps
+            | Self::CondaPackage
+            | Self::JavaArchive
+            | Self::Executable => true,
             Self::Unsupported(kind) => kind.is_language(),
             Self::OsRelease
             | Self::DpkgStatus
@@ -105,7 +135,13 @@ impl Candidate {
             | Self::ApkInstalled
             | Self::ApkRepositories
             | Self::RpmDatabase
-            | Self::RpmManifest => false,
+            | Self::RpmLog
+            | Self::RpmManifest
+            | Self::RedHatContent
+            | Self::DpkgCopyright
+            | Self::UbuntuStatus
+            // It may name packages of the system too; `inventory` looks at each.
+            | Self::EmbeddedSbom => false,
         }
     }
 }
@@ -116,6 +152,13 @@ pub const MAX_DATABASE_BYTES: u64 = 16 * 1024 * 1024;
 pub const MAX_RPM_DATABASE_BYTES: u64 = 128 * 1024 * 1024;
 /// File list of one package: Debian's largest (texlive, linux headers) is about 2 MiB.
 pub const MAX_MD5SUMS_BYTES: u64 = 8 * 1024 * 1024;
+/// A list of all packages of one application: Composer's for a shop with 400 packages and a Bitnami SPDX document with
+/// 300 archives are about 1 MiB.
+pub const MAX_LIST_BYTES: u64 = 8 * 1024 * 1024;
+/// A `deps.json`: those of ASP.NET applications with 300 libraries have 300 KiB.
+pub const MAX_DEPS_BYTES: u64 = 4 * 1024 * 1024;
+/// A zipped egg: old and rare; the largest on PyPI are compiled libraries of a few MiB.
+pub const MAX_EGG_BYTES: u64 = 16 * 1024 * 1024;
 /// One entry: a `package.json`, a `status.d` stanza.
 pub const MAX_ENTRY_BYTES: u64 = 1024 * 1024;
 
@@ -161,6 +204,7 @@ fn os_candidate(path: &str) -> Option<Candidate> {
             return Some(Candidate::Unsupported(Unsupported::Opkg));
         }
         "var/lib/rpmmanifest/container-manifest-2" => return Some(Candidate::RpmManifest),
+        "var/lib/ubuntu-advantage/status.json" => return Some(Candidate::UbuntuStatus),
         _ => {}
     }
     if let Some(rest) = path.strip_prefix("var/lib/dpkg/") {
@@ -172,10 +216,18 @@ fn os_candidate(path: &str) -> Option<Candidate> {
         };
     }
     let below = |prefix: &str| path.strip_prefix(prefix);
-    if let Some(name) = ["var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/"].into_iter().find_map(below)
-        && matches!(name, "Packages" | "Packages.db" | "rpmdb.sqlite")
+    match ["var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/"].into_iter().find_map(below) {
+        Some("Packages" | "Packages.db" | "rpmdb.sqlite") => return Some(Candidate::RpmDatabase),
+        Some("rpmdb.sqlite-wal") => return Some(Candidate::RpmLog),
+        _ => {}
+    }
+    let manifest = ["root/buildinfo/content_manifests/", "usr/share/buildinfo/"].into_iter().find_map(below);
+    if manifest.is_some_and(|name| name.ends_with(".json") && !name.contains('/')) {
+        return Some(Candidate::RedHatContent);
+    }
+    if below("usr/share/doc/").and_then(|rest| rest.strip_suffix("/copyright")).is_some_and(|name| !name.contains('/'))
     {
-        return Some(Candidate::RpmDatabase);
+        return Some(Candidate::DpkgCopyright);
     }
     if below("var/lib/pacman/local/").is_some_and(|rest| rest.ends_with("/desc")) {
         return Some(Candidate::Unsupported(Unsupported::Pacman));
@@ -189,40 +241,40 @@ fn os_candidate(path: &str) -> Option<Candidate> {
 fn language_candidate(path: &str) -> Option<Candidate> {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     let parent = folder.rsplit('/').next().unwrap_or_default();
-    let unsupported = |kind| Some(Candidate::Unsupported(kind));
     match file {
-        "package.json" => return is_npm_root(folder).then_some(Candidate::NpmPackage),
-        "METADATA" if parent.ends_with(".dist-info") => return unsupported(Unsupported::Python),
-        "PKG-INFO" if parent.ends_with(".egg-info") || parent == "EGG-INFO" => return unsupported(Unsupported::Python),
-        "installed.json" if folder.ends_with("vendor/composer") => return unsupported(Unsupported::Composer),
+        "package.json" => return Some(Candidate::NpmPackage),
+        // Trivy looks below the folder as well.
+        "METADATA" if folder.contains(".dist-info") || parent.ends_with(".egg-info") => {
+            return Some(Candidate::PythonPackage);
+        }
+        "PKG-INFO" if parent.ends_with(".egg-info") || parent == "EGG-INFO" => return Some(Candidate::PythonPackage),
+        "installed.json" => return Some(Candidate::ComposerInstalled),
         _ => {}
+    }
+    if file.ends_with(".deps.json") {
+        return Some(Candidate::DotnetDeps);
+    }
+    // PEP 770 documents describe what was built into a wheel; Trivy passes over them.
+    if [".spdx", ".spdx.json", ".cdx", ".cdx.json"].iter().any(|end| file.ends_with(end)) {
+        return (!path.contains(".dist-info/sboms/")).then_some(Candidate::EmbeddedSbom);
     }
     let (stem, extension) = file.rsplit_once('.')?;
     if stem.is_empty() {
         return None;
     }
     match extension {
-        "egg-info" | "egg" => unsupported(Unsupported::Python),
-        "gemspec" if folder.split('/').any(|part| part == "specifications") => unsupported(Unsupported::Gem),
-        "jar" | "war" | "ear" | "par" => unsupported(Unsupported::Java),
-        "json" if stem.ends_with(".deps") => unsupported(Unsupported::Dotnet),
-        "json" if parent == "conda-meta" => unsupported(Unsupported::Conda),
+        "egg-info" => Some(Candidate::PythonPackage),
+        "egg" => Some(Candidate::PythonEgg),
+        "gemspec" if folder.split('/').any(|part| part == "specifications") => Some(Candidate::GemSpecification),
+        "json" if parent == "conda-meta" => Some(Candidate::CondaPackage),
+        // A program for Windows needs no execute bit.
+        "exe" => Some(Candidate::Executable),
+        _ if JAVA.iter().any(|java| extension.eq_ignore_ascii_case(java)) => Some(Candidate::JavaArchive),
         _ => None,
     }
 }
 
-/// `…/node_modules/name` or `…/node_modules/@scope/name`, counted from the last `node_modules`.
-fn is_npm_root(folder: &str) -> bool {
-    let Some(start) = folder.rfind("node_modules/") else { return false };
-    if start > 0 && !folder[..start].ends_with('/') {
-        return false;
-    }
-    let name = &folder[start + "node_modules/".len()..];
-    match name.strip_prefix('@') {
-        Some(scoped) => scoped.split('/').count() == 2,
-        None => !name.is_empty() && !name.contains('/'),
-    }
-}
+const JAVA: [&str; 4] = ["jar", "war", "ear", "par"];
 
 #[cfg(test)]
 mod tests {
@@ -231,7 +283,6 @@ mod tests {
     #[test]
     fn only_files_of_package_databases_are_candidates() {
         use Candidate as C;
-        use Unsupported as U;
         for (path, expect) in [
             ("etc/os-release", Some(C::OsRelease)),
             ("var/lib/dpkg/status", Some(C::DpkgStatus)),
@@ -242,24 +293,43 @@ mod tests {
             ("var/lib/dpkg/status-old", None),
             ("usr/lib/apk/db/installed", Some(C::ApkInstalled)),
             ("app/node_modules/left-pad/package.json", Some(C::NpmPackage)),
-            ("node_modules/@babel/core/package.json", Some(C::NpmPackage)),
-            ("node_modules/a/node_modules/b/package.json", Some(C::NpmPackage)),
-            ("node_modules/a/test/package.json", None),
-            ("node_modules/@babel/package.json", None),
-            ("my_node_modules/a/package.json", None),
-            ("package.json", None),
-            ("usr/lib/python3/dist-packages/x-1.dist-info/METADATA", Some(C::Unsupported(U::Python))),
-            ("usr/lib/python3/dist-packages/x-1.egg-info", Some(C::Unsupported(U::Python))),
-            ("var/lib/gems/3/specifications/rack-1.gemspec", Some(C::Unsupported(U::Gem))),
-            ("opt/app.jar", Some(C::Unsupported(U::Java))),
-            ("app/vendor/composer/installed.json", Some(C::Unsupported(U::Composer))),
-            ("app/App.deps.json", Some(C::Unsupported(U::Dotnet))),
+            ("package.json", Some(C::NpmPackage)),
+            ("app/my-package.json", None),
+            ("usr/lib/python3/dist-packages/x-1.dist-info/METADATA", Some(C::PythonPackage)),
+            ("usr/lib/python3/dist-packages/x-1.dist-info/deep/METADATA", Some(C::PythonPackage)),
+            ("usr/lib/python3/dist-packages/x-1.dist-info/RECORD", None),
+            ("opt/METADATA", None),
+            ("usr/lib/python3/dist-packages/x-1.egg-info", Some(C::PythonPackage)),
+            ("usr/lib/python3/dist-packages/x-1.egg-info/PKG-INFO", Some(C::PythonPackage)),
+            ("usr/lib/python3/dist-packages/x-1.egg-info/METADATA", Some(C::PythonPackage)),
+            ("usr/lib/python3/dist-packages/x/EGG-INFO/PKG-INFO", Some(C::PythonPackage)),
+            ("src/PKG-INFO", None),
+            ("usr/lib/python3/dist-packages/x-1.egg", Some(C::PythonEgg)),
+            ("var/lib/gems/3/specifications/rack-1.gemspec", Some(C::GemSpecification)),
+            ("var/lib/gems/3/specifications/default/rack-1.gemspec", Some(C::GemSpecification)),
+            ("var/lib/gems/3/gems/rack-1/rack.gemspec", None),
+            ("opt/tool.exe", Some(C::Executable)),
+            ("opt/APP.WAR", Some(C::JavaArchive)),
+            ("opt/app.jar", Some(C::JavaArchive)),
+            ("app/vendor/composer/installed.json", Some(C::ComposerInstalled)),
+            ("app/App.deps.json", Some(C::DotnetDeps)),
             ("var/lib/rpm/rpmdb.sqlite", Some(C::RpmDatabase)),
             ("usr/lib/sysimage/rpm/Packages.db", Some(C::RpmDatabase)),
             ("var/lib/rpm/Packages", Some(C::RpmDatabase)),
+            ("var/lib/rpm/rpmdb.sqlite-wal", Some(C::RpmLog)),
+            ("root/buildinfo/content_manifests/ubi9-container-9.3-1.json", Some(C::RedHatContent)),
+            ("root/buildinfo/Dockerfile-ubi9-9.3-1", None),
             ("var/lib/rpm/Name", None),
+            ("usr/share/doc/libc6/copyright", Some(C::DpkgCopyright)),
+            ("usr/share/doc/libc6/examples/copyright", None),
+            ("var/lib/ubuntu-advantage/status.json", Some(C::UbuntuStatus)),
             ("var/lib/rpmmanifest/container-manifest-2", Some(C::RpmManifest)),
-            ("opt/conda/conda-meta/zlib-1.json", Some(C::Unsupported(U::Conda))),
+            ("opt/conda/conda-meta/zlib-1.json", Some(C::CondaPackage)),
+            ("opt/conda/conda-meta/history", None),
+            ("opt/bitnami/redis/.spdx-redis.spdx", Some(C::EmbeddedSbom)),
+            ("var/lib/db/sbom/zlib-1.spdx.json", Some(C::EmbeddedSbom)),
+            ("app/bom.cdx.json", Some(C::EmbeddedSbom)),
+            ("x-1.dist-info/sboms/bom.cdx.json", None),
             (".jar", None),
             ("usr/bin/nginx", None),
         ] {

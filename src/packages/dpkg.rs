@@ -4,9 +4,38 @@
 //! colon, carriage returns, blank lines with spaces, NUL and broken UTF-8 each cost at most their own stanza, and each
 //! loss is an anomaly.
 
+use crate::packages::candidate::{Candidate, candidate};
 use crate::packages::deb_version::DebVersion;
 use crate::packages::parsed::Parsed;
 use crate::packages::{Ecosystem, Package, Source};
+
+/// Whole maintainers of packages from vendors' own repositories; see [`OTHER_MAINTAINERS`].
+const OTHER_REPOSITORIES: [&str; 2] = ["GitHub", "HashiCorp"];
+/// Parts of maintainers of packages from vendors' own repositories, which the distribution's advisories do not describe.
+/// Trivy's list (pkg/fanal/analyzer/pkg/dpkg), because its image scan must not differ from ours.
+const OTHER_MAINTAINERS: [&str; 21] = [
+    "@cloudflare.com",
+    "@datadoghq.com",
+    "@hashicorp.com",
+    "@konghq.com",
+    "@microsoft.com",
+    "@mongodb.com",
+    "@nodesource.com",
+    "@nvidia.com",
+    "@openrobotics.org",
+    "@osrfoundation.org",
+    "Google Cloud CLI Authors",
+    "contact@grafana.com",
+    "dev@couchdb.apache.org",
+    "developers@lists.mariadb.org",
+    "info@elastic.co",
+    "info@tailscale.com",
+    "nginx-packaging@f5.com",
+    "sapmachine@sap.com",
+    "support@docker.com",
+    "support@gitlab.com",
+    "support@influxdb.com",
+];
 
 /// One stanza's fields that we use.
 #[derive(Default)]
@@ -114,13 +143,20 @@ fn package(path: &str, stanza: &Stanza<'_>) -> Result<Package, String> {
         Some(version) => version.parse().map_err(|e| format!("{name}: source version: {e}"))?,
         None => parts.clone(),
     };
+    let supplier = stanza.maintainer.map(|m| String::from_utf8_lossy(m).into_owned());
     Ok(Package {
+        third_party: supplier.as_deref().is_some_and(from_elsewhere),
         architecture: text(stanza.architecture).map(str::to_owned),
         source: Some(Source { name: source_name.to_owned(), version: source_version.to_string() }),
-        supplier: stanza.maintainer.map(|m| String::from_utf8_lossy(m).into_owned()),
+        supplier,
         depends: text(stanza.depends).map(depends).unwrap_or_default(),
         ..Package::new(Ecosystem::Dpkg, name, parts.to_string(), path)
     })
+}
+
+/// Is this the maintainer of packages that no distribution ships?
+fn from_elsewhere(maintainer: &str) -> bool {
+    OTHER_REPOSITORIES.contains(&maintainer) || OTHER_MAINTAINERS.iter().any(|part| maintainer.contains(part))
 }
 
 /// A field's value as text, `None` when empty, not UTF-8 or with control characters.
@@ -159,7 +195,7 @@ pub fn owned_paths(bytes: &[u8]) -> String {
         let Ok(line) = std::str::from_utf8(line) else { continue };
         let Some((_, path)) = line.split_once(char::is_whitespace) else { continue };
         let path = path.trim().trim_start_matches("./").trim_start_matches('/');
-        if !path.is_empty() && !is_dull(path) {
+        if !path.is_empty() && (!is_dull(path) || candidate(path).is_some_and(|kind| kind != Candidate::DpkgCopyright)) {
             kept.push_str(path);
             kept.push('\n');
         }
@@ -167,7 +203,7 @@ pub fn owned_paths(bytes: &[u8]) -> String {
     kept
 }
 
-/// Documentation, translations and headers: no package database is ever there.
+/// Documentation, translations and headers: hardly anything there is a package.
 pub(crate) fn is_dull(path: &str) -> bool {
     let dull = ["usr/share/doc", "usr/share/man", "usr/share/locale", "usr/include", "usr/share/icons"];
     dull.iter().any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))

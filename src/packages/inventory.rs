@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::oci::Digest;
 use crate::packages::candidate::{Candidate, OS_RELEASE, Unsupported};
+use crate::packages::embedded::claims;
 use crate::packages::package::Layer;
-use crate::packages::{Anomaly, AnomalyCode, Extract, Os, Package, purl};
+use crate::packages::{Anomaly, AnomalyCode, Ecosystem, Extract, Os, Package, purl};
 
 /// Anomalies of one code and file beyond this many become one line that counts them.
 pub const MAX_ANOMALIES_PER_FILE: usize = 20;
@@ -41,18 +42,22 @@ impl Inventory {
     }
 }
 
-/// Catalogues `files`. `anomalies` are those that reading the layers already gave.
+/// Catalogues `files`. `anomalies` are those that reading the layers already gave. Language packages whose files belong
+/// to OS packages are dropped, because the OS package's advisories are about them, unless `keep_os_owned`.
 #[must_use]
-pub fn inventory(files: &[FoundFile], anomalies: Vec<Anomaly>) -> Inventory {
+pub fn inventory(files: &[FoundFile], anomalies: Vec<Anomaly>, keep_os_owned: bool) -> Inventory {
     let mut work = Work { anomalies, ..Work::default() };
-    let owned = Owned::new(files.iter().map(|file| file.extract.owned.as_str()));
+    let owned = Owned::new(files);
     for file in files {
-        if !(file.kind.is_language() && owned.has(&file.path)) {
-            work.file(file);
+        if keep_os_owned || !(file.kind.is_language() && owned.has(&file.layer, &file.path)) {
+            work.file(file, &owned, keep_os_owned);
         }
     }
+    work.deb_licences(files);
+    work.red_hat_repositories(files);
     work.unsupported_anomalies();
     let os = operating_system(files);
+    claims::settle(&mut work.packages, os.as_ref());
     work.nameless(os.as_ref());
     work.emptiness(os.as_ref());
     work.packages.sort();
@@ -76,7 +81,7 @@ struct Work {
 }
 
 impl Work {
-    fn file(&mut self, file: &FoundFile) {
+    fn file(&mut self, file: &FoundFile, owned: &Owned<'_>, keep_os_owned: bool) {
         let Extract { parsed, unsupported, .. } = &*file.extract;
         if let Some(kind) = unsupported {
             self.unsupported.entry((*kind, file.layer.digest.clone())).or_default().push(file.path.clone());
@@ -90,7 +95,14 @@ impl Work {
                 first.entry((&package.name, &package.version)).or_insert(layer);
             }
         }
-        for package in &parsed.packages {
+        // An SBOM in the image may belong to an OS package, or speak of files that do.
+        let is_owned = |package: &Package| {
+            !keep_os_owned
+                && file.kind == Candidate::EmbeddedSbom
+                && !package.ecosystem.is_os()
+                && [&file.path, &package.path].into_iter().any(|path| owned.has(&file.layer, path))
+        };
+        for package in parsed.packages.iter().filter(|package| !is_owned(package)) {
             let layer = first.get(&(package.name.as_str(), package.version.as_str())).copied().unwrap_or(&file.layer);
             self.packages.push(Package {
                 layer: Some(layer.clone()),
@@ -111,6 +123,27 @@ impl Work {
         self.anomalies.extend(details.iter().take(MAX_ANOMALIES_PER_FILE).map(|detail| anomaly(detail)));
         if total > MAX_ANOMALIES_PER_FILE {
             self.anomalies.push(anomaly(&format!("and {} more", total - MAX_ANOMALIES_PER_FILE)));
+        }
+    }
+
+    /// Debian's database has no licences; they are in a file of each package.
+    fn deb_licences(&mut self, files: &[FoundFile]) {
+        let folder = |path: &'_ str| path.strip_prefix("usr/share/doc/")?.strip_suffix("/copyright").map(str::to_owned);
+        let files = files.iter().filter(|file| file.kind == Candidate::DpkgCopyright);
+        let found: BTreeMap<String, &[String]> =
+            files.filter_map(|file| Some((folder(&file.path)?, file.extract.licences.as_slice()))).collect();
+        for package in self.packages.iter_mut().filter(|package| package.ecosystem == Ecosystem::Dpkg) {
+            if let Some(licences) = found.get(&package.name) {
+                package.licences = licences.to_vec();
+            }
+        }
+    }
+
+    /// All of the image's, also for images of several Red Hat layers: an advisory too many can be looked at.
+    fn red_hat_repositories(&mut self, files: &[FoundFile]) {
+        let named: BTreeSet<&String> = files.iter().flat_map(|file| &file.extract.repositories).collect();
+        for package in self.packages.iter_mut().filter(|package| package.ecosystem == Ecosystem::Rpm) {
+            package.repositories = named.iter().map(ToString::to_string).collect();
         }
     }
 
@@ -152,7 +185,8 @@ impl Work {
             self.anomalies.push(whole(AnomalyCode::OsWithoutPackages, detail));
         }
         // Advisories are filed by release; these have but one.
-        let rolling = |os: &Os| matches!(os.family(), "wolfi" | "chainguard" | "opensuse-tumbleweed");
+        let rolling =
+            |os: &Os| matches!(os.family(), "wolfi" | "chainguard" | "minimos" | "echo" | "opensuse-tumbleweed");
         if has_os_packages && os.is_none_or(|os| os.version.is_empty() && !rolling(os)) {
             let detail = "packages of an operating system whose name or version os-release does not tell".to_owned();
             self.anomalies.push(whole(AnomalyCode::OsUnknown, detail));
@@ -171,18 +205,57 @@ impl Work {
     }
 }
 
-/// Files that belong to OS packages.
-struct Owned<'a>(BTreeSet<&'a str>);
+/// Files that belong to OS packages, by the layer that says so.
+///
+/// As in Trivy, a list counts only for files of its own layer: what a higher layer puts in a package's place is not the
+/// package's any more, and a layer cannot disown what is below it.
+struct Owned<'a>(BTreeMap<&'a Digest, BTreeSet<&'a str>>);
 
 impl<'a> Owned<'a> {
-    fn new(lists: impl Iterator<Item = &'a str>) -> Self {
-        Self(lists.flat_map(str::lines).collect())
+    fn new(files: &'a [FoundFile]) -> Self {
+        let official = official_debs(files);
+        let mut lists: BTreeMap<&Digest, BTreeSet<&str>> = BTreeMap::new();
+        for file in files {
+            if file.kind == Candidate::DpkgMd5sums && !official.contains(md5sums_package(&file.path)) {
+                continue;
+            }
+            for (layer, extract) in versions(file) {
+                lists.entry(&layer.digest).or_default().extend(extract.owned.lines());
+            }
+        }
+        Self(lists)
     }
 
     /// Package lists name `lib/x` where the merged tree has `usr/lib/x`.
-    fn has(&self, path: &str) -> bool {
-        self.0.contains(path) || path.strip_prefix("usr/").is_some_and(|rest| self.0.contains(rest))
+    fn has(&self, layer: &Layer, path: &str) -> bool {
+        self.0.get(&layer.digest).is_some_and(|list| {
+            list.contains(path) || path.strip_prefix("usr/").is_some_and(|rest| list.contains(rest))
+        })
     }
+}
+
+/// The file in every layer that has it, lowest first.
+fn versions(file: &FoundFile) -> impl Iterator<Item = (&Layer, &Extract)> {
+    let earlier = file.earlier.iter().map(|(layer, extract)| (layer, &**extract));
+    earlier.chain([(&file.layer, &*file.extract)])
+}
+
+/// Debian packages whose file lists count: installed, and from the distribution. What other vendors' packages install is
+/// looked at like anybody's files, and a list without a package is nobody's. Names as `info/*.md5sums` spells them.
+fn official_debs(files: &[FoundFile]) -> BTreeSet<String> {
+    let packages = files.iter().flat_map(versions).flat_map(|(_, extract)| &extract.parsed.packages);
+    let mut names = BTreeSet::new();
+    for package in packages.filter(|package| package.ecosystem == Ecosystem::Dpkg && !package.third_party) {
+        names.insert(package.name.clone());
+        names.extend(package.architecture.as_ref().map(|architecture| format!("{}:{architecture}", package.name)));
+    }
+    names
+}
+
+/// `var/lib/dpkg/info/libc6:amd64.md5sums` → `libc6:amd64`.
+fn md5sums_package(path: &str) -> &str {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    file.strip_suffix(".md5sums").unwrap_or(file)
 }
 
 /// `path`, found in the file `from` or in something inside it, when that file is really at `to`.
@@ -202,6 +275,10 @@ fn operating_system(files: &[FoundFile]) -> Option<Os> {
         && !os.version.starts_with(&format!("{stream}."))
     {
         os.version = stream;
+    }
+    let extended = find("var/lib/ubuntu-advantage/status.json").and_then(|file| file.extract.stream.as_deref());
+    if let Some(stream) = extended.filter(|_| os.id == "ubuntu" && !os.version.is_empty()) {
+        os.version = format!("{}-{stream}", os.version);
     }
     Some(os)
 }

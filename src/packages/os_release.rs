@@ -59,6 +59,31 @@ pub fn alpine_repository(bytes: &[u8]) -> Option<String> {
     newest.map(|(major, minor)| format!("{major}.{minor}"))
 }
 
+/// `ESM` when Ubuntu's extended maintenance is on: its own advisories apply then (`pro status`, `esm-infra`).
+#[must_use]
+pub fn ubuntu_stream(bytes: &[u8]) -> Option<String> {
+    let status: UbuntuStatus = serde_json::from_slice(bytes).ok()?;
+    let on = status.services.iter().any(|service| service.name == "esm-infra" && service.status == "enabled");
+    on.then(|| ESM.to_owned())
+}
+
+/// What is appended to Ubuntu's release, after a dash.
+pub const ESM: &str = "ESM";
+
+#[derive(serde::Deserialize)]
+struct UbuntuStatus {
+    #[serde(default)]
+    services: Vec<UbuntuService>,
+}
+
+#[derive(serde::Deserialize)]
+struct UbuntuService {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    status: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +96,15 @@ mod tests {
         assert_eq!(parse(b"ID='wolfi'\r\n").unwrap().id, "wolfi");
         assert_eq!(parse(b"ID=\"\"\nNAME=x"), None);
         assert_eq!(parse(b"\xff\xfe"), None);
+    }
+
+    #[test]
+    fn extended_maintenance_is_on_only_where_its_service_is_enabled() {
+        let status = |name: &str, status: &str| format!(r#"{{"services":[{{"name":"{name}","status":"{status}"}}]}}"#);
+        assert_eq!(ubuntu_stream(status("esm-infra", "enabled").as_bytes()).as_deref(), Some("ESM"));
+        for off in [status("esm-infra", "disabled"), status("livepatch", "enabled"), "{}".to_owned(), "no".to_owned()] {
+            assert_eq!(ubuntu_stream(off.as_bytes()), None, "{off}");
+        }
     }
 
     #[test]

@@ -26,6 +26,12 @@ pub enum Ecosystem {
     Composer,
     /// .NET.
     Nuget,
+    /// conda; no advisories are matched.
+    Conda,
+    /// What Bitnami's images say they are made of.
+    Bitnami,
+    /// A package of another kind that an embedded SBOM names by its purl.
+    Other,
 }
 
 impl Ecosystem {
@@ -40,8 +46,8 @@ impl Ecosystem {
     #[must_use]
     pub fn has_advisories_for(self, family: &str) -> bool {
         match self {
-            Self::Dpkg => matches!(family, "debian" | "ubuntu"),
-            Self::Apk => matches!(family, "alpine" | "wolfi" | "chainguard"),
+            Self::Dpkg => matches!(family, "debian" | "echo" | "ubuntu"),
+            Self::Apk => matches!(family, "alpine" | "chainguard" | "minimos" | "wolfi"),
             Self::Rpm => RPM_FAMILIES.contains(&family),
             _ => true,
         }
@@ -96,6 +102,8 @@ pub struct Package {
     pub path: String,
     /// RPM's `MODULARITYLABEL`, `name:stream:version:context:arch`.
     pub modularity: Option<String>,
+    /// Names of the repositories that a Red Hat image was built from; advisories are filed by them.
+    pub repositories: Vec<String>,
     /// An OS package from another vendor's repository: the distribution's advisories say nothing about it.
     pub third_party: bool,
     /// Checksums that the database states, algorithm as CycloneDX spells it (`SHA-1`, `SHA-256`), value in hex.
@@ -131,6 +139,7 @@ impl Package {
             depends: Vec::new(),
             path: path.to_owned(),
             modularity: None,
+            repositories: Vec::new(),
             third_party: false,
             hashes: Vec::new(),
             purl: None,

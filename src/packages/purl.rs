@@ -17,7 +17,7 @@ pub fn purl(package: &Package, os: Option<&Os>) -> Option<String> {
         Ecosystem::Apk => os_purl("apk", package, os, "alpine"),
         Ecosystem::Rpm => os_purl("rpm", package, os, "redhat"),
         Ecosystem::Npm => npm_purl(package),
-        // PyPI's rule: lower case, and one spelling for the three separators is left to who compares.
+        // PyPI's names know no case, and `_` is `-` to them.
         Ecosystem::Pypi => plain("pypi", None, &package.name.to_lowercase().replace('_', "-"), &package.version),
         Ecosystem::Gem => plain("gem", None, &package.name, &package.version),
         Ecosystem::Golang => {
@@ -34,6 +34,10 @@ pub fn purl(package: &Package, os: Option<&Os>) -> Option<String> {
             plain("composer", vendor, name, &package.version)
         }
         Ecosystem::Nuget => plain("nuget", None, &package.name, &package.version),
+        Ecosystem::Conda => plain("conda", None, &package.name, &package.version),
+        Ecosystem::Bitnami => plain("bitnami", None, &package.name, &package.version),
+        // Known by its purl alone.
+        Ecosystem::Other => return None,
     };
     purl.ok().map(|purl| purl.to_string())
 }
@@ -90,9 +94,11 @@ fn plain(
 }
 
 fn npm_purl(package: &Package) -> Result<PackageUrl<'static>, packageurl::Error> {
-    let (scope, name) = match package.name.split_once('/') {
+    // The spec wants lower case; the component keeps the name as it is.
+    let lower = package.name.to_lowercase();
+    let (scope, name) = match lower.split_once('/') {
         Some((scope, name)) if scope.starts_with('@') => (Some(scope.to_owned()), name.to_owned()),
-        _ => (None, package.name.clone()),
+        _ => (None, lower.clone()),
     };
     let mut purl = PackageUrl::new("npm", name)?;
     if let Some(scope) = scope {

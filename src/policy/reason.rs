@@ -165,6 +165,10 @@ reason_codes! {
     Withdrawn = "withdrawn", "use the version the channel points to";
     /// A channel does not point to the highest version of its scope.
     NotHighest = "not-highest", "find out who moved the tag; resolve a version tag meanwhile";
+    /// A channel or version shows something older than when it was resolved before (--state), and nothing explains it.
+    ChannelRolledBack = "channel-rolled-back", "find out who moved the tag; resolve a version tag meanwhile";
+    /// A channel does not show a higher version that was resolved before (--state), and nothing explains it.
+    ChannelFrozen = "channel-frozen", "find out why the registry does not show it; resolve a version tag meanwhile";
     // ── policy ──────────────────────────────────────────────────────────────────────────────────────────────
     /// A finding of a denied severity.
     VulnerabilityDenied = "vulnerability-denied", "update the package, or change policy.vulnerabilities";
@@ -224,6 +228,8 @@ reason_codes! {
     NotDescendant = "not-descendant", "";
     /// A tag changed between the look and the write, or right after.
     TagMoved = "tag-moved", "run the same command again";
+    /// What --confirm-plan names is not what would happen now.
+    PlanOutdated = "plan-outdated", "make a new plan: countersign promote --save-plan FILE";
     /// Denied although some tags of this release are already public.
     DeniedAfterPartialRelease = "denied-after-partial-release", "countersign withdraw";
     /// A candidate already bears the release identity's signature.

@@ -7,10 +7,13 @@
 pub mod approval;
 pub mod class;
 pub mod git_ref;
+pub mod history;
 pub mod operator;
 pub mod plan;
 pub mod record;
+pub mod retention;
 pub mod rollback;
+pub mod saved_plan;
 pub mod verified_record;
 pub mod version;
 pub mod withdrawal;

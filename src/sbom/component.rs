@@ -11,7 +11,7 @@ use packageurl::PackageUrl;
 use crate::packages::deb_version::DebVersion;
 use crate::packages::{Anomaly, Ecosystem, Os, Package};
 use crate::sbom::licence::licences;
-use crate::sbom::{ANOMALY_PROPERTY, SbomSubject, THIRD_PARTY_PROPERTY};
+use crate::sbom::{ANOMALY_PROPERTY, ARTIFACT_TYPE_PROPERTY, SbomSubject, THIRD_PARTY_PROPERTY};
 
 /// Trivy's name space for properties.
 const TRIVY: &str = "aquasecurity:trivy:";
@@ -28,8 +28,8 @@ fn escaped(purl: &str) -> Option<Purl> {
 /// The image itself. Trivy reads name, purl and properties; GUAC needs type and purl.
 pub(super) fn root(subject: &SbomSubject, anomalies: &[Anomaly], bom_ref: &str) -> Component {
     let name = subject.repository.as_ref().map_or_else(|| subject.digest.to_string(), ToString::to_string);
-    let mut component =
-        Component::new(Classification::Container, &name, &subject.digest.to_string(), Some(bom_ref.to_owned()));
+    let kind = if subject.artifact_type.is_some() { Classification::File } else { Classification::Container };
+    let mut component = Component::new(kind, &name, &subject.digest.to_string(), Some(bom_ref.to_owned()));
     component.purl = image_purl(subject).as_deref().and_then(escaped);
     let mut properties = vec![property("SchemaVersion", "2"), property("ImageID", &subject.config.to_string())];
     properties.extend(subject.diff_ids.iter().map(|id| property("DiffID", &id.to_string())));
@@ -38,6 +38,8 @@ pub(super) fn root(subject: &SbomSubject, anomalies: &[Anomaly], bom_ref: &str) 
     }
     properties.push(property("Size", &subject.size.to_string()));
     properties.extend(subject.labels.iter().map(|(key, value)| property(&format!("Labels:{key}"), value)));
+    let artifact_type = subject.artifact_type.as_deref();
+    properties.extend(artifact_type.map(|kind| Property::new(ARTIFACT_TYPE_PROPERTY, kind)));
     properties.extend(anomalies.iter().map(|a| Property::new(ANOMALY_PROPERTY, &anomaly_text(a))));
     component.properties = Some(Properties(properties));
     component
@@ -127,6 +129,7 @@ fn properties(package: &Package, os: Option<&Os>) -> Vec<Property> {
         list.push(property("LayerDiffID", &layer.diff_id.to_string()));
         list.push(property("LayerDigest", &layer.digest.to_string()));
     }
+    list.extend(package.repositories.iter().map(|repository| property("ContentSet", repository)));
     if let Some(label) = &package.modularity {
         list.push(property("Modularitylabel", label));
     }
@@ -175,6 +178,9 @@ fn package_type(ecosystem: Ecosystem, os: Option<&Os>) -> &str {
         (Ecosystem::Maven, _) => "jar",
         (Ecosystem::Composer, _) => "composer-vendor",
         (Ecosystem::Nuget, _) => "dotnet-core",
+        (Ecosystem::Conda, _) => "conda-pkg",
+        (Ecosystem::Bitnami, _) => "bitnami",
+        (Ecosystem::Other, _) => "other",
     }
 }
 

@@ -42,7 +42,13 @@ fn bom(inventory: &Inventory, subject: &SbomSubject, time: DateTime, serial: Uui
     for (package, (bom_ref, purl)) in inventory.packages.iter().zip(&refs.packages) {
         components.push(library(package, os, purl.as_deref(), bom_ref));
     }
-    let aggregate = if inventory.complete() { AggregateType::Complete } else { AggregateType::Incomplete };
+    let aggregate = if subject.artifact_type.is_some() {
+        AggregateType::Unknown
+    } else if inventory.complete() {
+        AggregateType::Complete
+    } else {
+        AggregateType::Incomplete
+    };
     Bom {
         serial_number: Some(UrnUuid::from(serial)),
         metadata: Some(Metadata {

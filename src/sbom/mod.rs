@@ -6,6 +6,7 @@
 
 mod component;
 mod document;
+pub mod foreign;
 mod licence;
 mod read;
 
@@ -20,6 +21,8 @@ pub use read::{ComponentName, components, content_serial, equivalent, full_name,
 
 /// Property of the root component that holds one anomaly.
 pub const ANOMALY_PROPERTY: &str = "countersign:anomaly";
+/// Property of the root component of an artifact that is no image: its type.
+pub const ARTIFACT_TYPE_PROPERTY: &str = "countersign:artifact-type";
 /// Property of an OS package from another vendor's repository, about which the distribution's advisories say nothing.
 pub const THIRD_PARTY_PROPERTY: &str = "countersign:third-party";
 
@@ -37,6 +40,8 @@ pub struct SbomSubject {
     pub labels: BTreeMap<String, String>,
     /// Compressed bytes.
     pub size: u64,
+    /// For a chart or another artifact its type: then the document says that nobody looked inside.
+    pub artifact_type: Option<String>,
 }
 
 /// Which CycloneDX version to write.
@@ -74,6 +79,10 @@ pub enum SbomError {
     Write { digest: Digest, why: String },
     #[error("not a CycloneDX document: {why}")]
     Malformed { why: String },
+    #[error("an SPDX document: only CycloneDX is read")]
+    Spdx,
+    #[error("CycloneDX {version:?} is not read: expected one of {}", foreign::READABLE.join(", "))]
+    Unreadable { version: String },
     #[error("unknown CycloneDX version {text:?}: expected 1.5 or 1.6")]
     SpecVersion { text: String },
 }

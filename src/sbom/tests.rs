@@ -12,6 +12,7 @@ fn subject() -> SbomSubject {
         config: Digest::of(b"config"),
         diff_ids: vec![Digest::of(b"layer")],
         labels: [("org.opencontainers.image.version".to_owned(), "1.2.3".to_owned())].into(),
+        artifact_type: None,
         size: 42,
     }
 }

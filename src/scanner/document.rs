@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::sbom::full_name;
+use crate::sbom::{THIRD_PARTY_PROPERTY, full_name};
 use crate::scanner::ScanError;
 use crate::scanner::canary::{self, Canary};
 
@@ -51,6 +51,7 @@ impl Document {
             return refuse("it holds every canary itself");
         }
         let (canaries, planted): (Vec<_>, Vec<_>) = planted.into_iter().unzip();
+        list.retain(|component| !from_another_repository(component));
         list.extend(planted);
         let bytes = serde_json::to_vec(&root).or_else(|error| refuse(error.to_string()))?;
         Ok(Self { bytes, components, canaries })
@@ -76,6 +77,15 @@ fn collect(list: &mut [Value], depth: usize, found: &mut BTreeMap<String, Compon
         }
     }
     Ok(())
+}
+
+/// Is this an OS package that the distribution's advisories do not describe? Trivy's image scan passes over it; its SBOM
+/// scan does not know, and would report the advisories of another package of the same name.
+fn from_another_repository(component: &Value) -> bool {
+    let properties = component.get("properties").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let purl = component.get("purl").and_then(Value::as_str).unwrap_or_default();
+    properties.iter().any(|p| p["name"] == THIRD_PARTY_PROPERTY && p["value"] == "true")
+        && ["pkg:deb/", "pkg:apk/", "pkg:rpm/"].iter().any(|kind| purl.starts_with(kind))
 }
 
 /// A component's own reference, or one of ours: documents of other tools may leave it out, and without one the scanner
@@ -123,6 +133,19 @@ mod tests {
         assert_eq!(document.canaries.len(), 2);
         let sent = String::from_utf8(document.bytes).unwrap();
         assert!(document.canaries.iter().all(|canary| sent.contains(&canary.purl)));
+    }
+
+    #[test]
+    fn os_packages_of_other_repositories_are_ours_but_not_the_scanners() {
+        let marked = json!([{ "name": THIRD_PARTY_PROPERTY, "value": "true" }]);
+        let document = prepare(json!([
+            { "bom-ref": "nginx", "name": "nginx", "purl": "pkg:deb/debian/nginx@1", "properties": marked },
+            { "bom-ref": "npm", "name": "npm", "purl": "pkg:npm/npm@1", "properties": marked },
+        ]))
+        .unwrap();
+        assert_eq!(document.components.len(), 2);
+        let sent = String::from_utf8(document.bytes).unwrap();
+        assert!(!sent.contains("pkg:deb/") && sent.contains("pkg:npm/npm@1"), "languages know no third party");
     }
 
     #[test]

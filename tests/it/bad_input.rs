@@ -1,5 +1,6 @@
 //! Bad input: one clear coded error each, the right exit code, a next step, and nothing written.
 
+mod artifacts;
 mod bed;
 mod configuration;
 mod options;

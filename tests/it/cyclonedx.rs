@@ -139,3 +139,84 @@ fn documents_fit_the_official_schemas() {
     fs::write(&path, broken.to_string()).unwrap();
     assert!(!Command::new("python3").arg(&validator).arg(&path).output().unwrap().status.success());
 }
+
+mod foreign {
+    //! `scan` of documents that other tools made: what they lack is said, and what is no CycloneDX is refused.
+
+    use std::fs;
+
+    use serde_json::{Value, json};
+
+    use crate::support::Gateway;
+
+    /// As these tools shape their documents: which properties and components each leaves out.
+    fn document(tool: &str, version: &str, os: bool, properties: &[(&str, &str)]) -> Value {
+        let properties: Vec<Value> = properties.iter().map(|(n, v)| json!({ "name": n, "value": v })).collect();
+        let mut components = vec![json!({
+            "type": "library", "bom-ref": "p", "name": "made-up", "version": "1:1.0-1",
+            "purl": "pkg:deb/debian/made-up@1.0-1?arch=amd64&distro=debian-12&epoch=1&upstream=source",
+            "properties": properties,
+        })];
+        if os {
+            components.push(json!({ "type": "operating-system", "bom-ref": "o", "name": "debian", "version": "12" }));
+        }
+        let tools = json!([{ "name": tool, "version": "1" }]);
+        json!({ "bomFormat": "CycloneDX", "specVersion": version, "metadata": { "tools": tools }, "components": components })
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_foreign_document_lacks_is_said_and_denied() {
+        let bed = Gateway::start().await;
+        let syft = document("syft", "1.6", true, &[("syft:location:0:layerID", "sha256:1")]);
+        let cdxgen = document("cdxgen", "1.5", false, &[("SrcFile", "x")]);
+        let layer = ("aquasecurity:trivy:LayerDiffID", "sha256:1");
+        let trivy = document("trivy", "1.6", true, &[("aquasecurity:trivy:SrcName", "source"), layer]);
+        let old = document("trivy", "1.4", true, &[("aquasecurity:trivy:SrcName", "source")]);
+        for (name, document, codes, notes) in [
+            ("syft", syft, &["source-unknown"][..], 0),
+            ("cdxgen", cdxgen, &["os-unknown", "source-unknown"], 1),
+            ("trivy", trivy, &[], 0),
+            ("old", old, &[], 1),
+        ] {
+            fs::write(bed.path("foreign.json"), document.to_string()).unwrap();
+            let run = bed.run(&["scan", "foreign.json"]).await;
+            let json = run.json();
+            let anomalies = json["completeness"]["anomalies"].as_array().unwrap();
+            let found: Vec<&str> = anomalies.iter().map(|a| a["code"].as_str().unwrap()).collect();
+            assert_eq!((found.as_slice(), json["notes"].as_array().unwrap().len()), (codes, notes), "{name}: {run}");
+            assert_eq!(json["completeness"]["complete"], codes.is_empty(), "{name}");
+            assert_eq!(run.code, if codes.is_empty() { 0 } else { 3 }, "{name}: {run}");
+            let text = bed.run(&["scan", "foreign.json", "--output", "text"]).await.stdout;
+            assert!(codes.iter().all(|code| text.contains(&format!("incomplete {code}: "))), "{name}: {text}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_incomplete_document_of_ours_stays_incomplete() {
+        let bed = Gateway::start().await;
+        let mut document = document("countersign", "1.5", true, &[("aquasecurity:trivy:SrcName", "source")]);
+        let anomaly = json!({ "name": "countersign:anomaly", "value": "limit-exceeded var/lib/x: too large" });
+        document["metadata"]["component"] = json!({ "type": "container", "name": "x", "properties": [anomaly] });
+        document["compositions"] = json!([{ "aggregate": "incomplete", "assemblies": [] }]);
+        fs::write(bed.path("ours.json"), document.to_string()).unwrap();
+        let run = bed.run(&["scan", "ours.json"]).await.exits(3).because("sbom-incomplete");
+        assert_eq!(run.json()["completeness"]["anomalies"][0]["code"], "limit-exceeded");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_no_readable_cyclonedx_is_refused_with_a_code() {
+        let bed = Gateway::start().await;
+        let mut old = document("syft", "1.3", true, &[]);
+        old["components"] = json!([]);
+        for (text, code) in [
+            (r#"{"spdxVersion":"SPDX-2.3","packages":[]}"#.to_owned(), "sbom-format"),
+            ("SPDXVersion: SPDX-2.3\nDataLicense: CC0-1.0\n".to_owned(), "sbom-format"),
+            ("<?xml version=\"1.0\"?><bom/>".to_owned(), "sbom-format"),
+            (old.to_string(), "sbom-version"),
+            (r#"{"some":"json"}"#.to_owned(), "sbom"),
+        ] {
+            fs::write(bed.path("foreign"), &text).unwrap();
+            bed.run(&["scan", "foreign"]).await.exits(2).because(code);
+        }
+    }
+}

@@ -193,3 +193,46 @@ fn large_cases_end_as_they_state_within_memory_and_time() {
     let wrong = check(&chosen(true));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn every_anomaly_of_images_has_a_case() {
+    use countersign::packages::AnomalyCode;
+    let all = cases();
+    let shown: BTreeSet<&str> = all
+        .iter()
+        .flat_map(|case| match &case.expect {
+            Expect::Incomplete(codes, _) => codes.clone(),
+            Expect::Complete(_) | Expect::Refused(..) => Vec::new(),
+        })
+        .collect();
+    let of_images = AnomalyCode::ALL.into_iter().filter(|code| !code.is_of_documents());
+    let expected: BTreeSet<&str> = of_images.map(AnomalyCode::as_str).collect();
+    assert_eq!(shown, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incomplete_image_is_denied_with_its_anomaly_in_the_evidence_and_nothing_written() {
+    use countersign_sandbox::image::{ImageBuilder, LayerBuilder};
+
+    use crate::support::{APP, Gateway};
+
+    let gateway = Gateway::start().await;
+    let status = "Package: a\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\nPackage: broken\n";
+    let layer = LayerBuilder::default().file("etc/os-release", "ID=debian\nVERSION_ID=12\n");
+    let image = ImageBuilder::new("amd64").layer(layer.file("var/lib/dpkg/status", status)).unwrap().build();
+    let candidate = gateway.push(APP, &image);
+    let before = gateway.writes();
+    let run = gateway.promote_with(&candidate, "1.2.3", &["--evidence-dir", "evidence"]).await;
+    let run = run.is("denied", 3).because("sbom-incomplete");
+    assert_eq!(gateway.writes(), before, "{run}");
+    let inputs = fs::read_dir(gateway.path("evidence")).unwrap().map(|entry| entry.unwrap().path());
+    let mut found = Vec::new();
+    for path in inputs.collect::<Vec<_>>() {
+        let text = fs::read_to_string(&path).unwrap();
+        if text.contains("entry-unreadable") {
+            found.push(path.file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    assert!(found.iter().any(|name| name.ends_with("policy-input.json")), "policy input: {found:?}");
+    assert!(found.iter().any(|name| name.ends_with(".cdx.json")), "SBOM: {found:?}");
+}

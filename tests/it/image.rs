@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use countersign::image::{
-    ArchiveSource, BlobStream, ErrorKind, ImageError, ImageSource, ImageTree, LayoutSource, NodeKind, catalog, expand,
+    ArchiveSource, BlobStream, ErrorKind, ImageError, ImageSource, ImageTree, LayoutSource, NodeKind, Options, Witness,
+    catalog, expand,
 };
 use countersign::oci::{Descriptor, Digest, RawManifest};
-use countersign::packages::Inventory;
+use countersign::packages::{AnomalyCode, Inventory};
 use countersign::policy::ReasonCode;
 use countersign_sandbox::image::{
     Content, Image, ImageBuilder, IndexBuilder, Layer, LayerBuilder, Packing, write_layout,
@@ -35,21 +36,21 @@ impl Bed {
         Self { folder, root: content.root().digest.parse().unwrap() }
     }
 
-    fn blob(&self, digest: &str) -> PathBuf {
+    pub(crate) fn blob(&self, digest: &str) -> PathBuf {
         self.folder.path().join("blobs/sha256").join(digest.trim_start_matches("sha256:"))
     }
 
-    async fn source(&self) -> LayoutSource {
+    pub(crate) async fn source(&self) -> LayoutSource {
         LayoutSource::open(self.folder.path()).await.unwrap()
     }
 
-    async fn expand(&self) -> Result<ImageTree, ImageError> {
+    pub(crate) async fn expand(&self) -> Result<ImageTree, ImageError> {
         expand(&self.source().await, &self.root).await
     }
 
     pub(crate) async fn catalog(&self) -> Result<BTreeMap<Digest, Inventory>, ImageError> {
         let images = self.expand().await?.images();
-        catalog(Arc::new(self.source().await), &images).await
+        catalog(Arc::new(self.source().await), &images, Options::default()).await
     }
 }
 
@@ -63,7 +64,7 @@ pub(crate) fn image(layers: Vec<LayerBuilder>) -> Image {
 }
 
 /// An image with one layer of these stored bytes.
-fn image_of(bytes: Vec<u8>, diff_id: &[u8], media_type: &str) -> Image {
+pub(crate) fn image_of(bytes: Vec<u8>, diff_id: &[u8], media_type: &str) -> Image {
     let digest = Digest::of(&bytes).to_string();
     let diff_id = Digest::of(diff_id).to_string();
     let layer = Layer { bytes, digest, diff_id, media_type: media_type.to_owned() };
@@ -81,7 +82,7 @@ fn archive() -> Vec<u8> {
 }
 
 /// A manifest or configuration changed by hand, with digests and sizes made to agree again.
-fn changed(mut image: Image, config: impl FnOnce(&mut Value), manifest: impl FnOnce(&mut Value)) -> Image {
+pub(crate) fn changed(mut image: Image, config: impl FnOnce(&mut Value), manifest: impl FnOnce(&mut Value)) -> Image {
     let mut value: Value = serde_json::from_slice(&image.config).unwrap();
     config(&mut value);
     image.config = value.to_string().into_bytes();
@@ -242,6 +243,7 @@ async fn every_declared_compression_is_read_and_a_false_declaration_is_refused()
         ("truncated zstd", zstd[..zstd.len() - 10].to_vec(), "+zstd"),
         ("junk behind gzip", [gzip(&plain), b"junk".to_vec()].concat(), "+gzip"),
         ("no tar", gzip(&[1; 2000]), "+gzip"),
+        ("nothing at all", Vec::new(), "+gzip"),
     ] {
         let error = Bed::new(&image_of(bytes, &plain, &kind(suffix))).catalog().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Refuted, "{what}: {error}");
@@ -260,11 +262,40 @@ async fn a_bomb_is_a_limit_and_not_a_clean_image() {
     assert_eq!((error.kind(), error.reason().code), (ErrorKind::Undecided, ReasonCode::LimitExceeded));
 }
 
+#[tokio::test]
+async fn layers_that_cannot_be_read_are_an_incomplete_sbom() {
+    for kind in [
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+        "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
+        "application/x-whatever",
+    ] {
+        let bed = Bed::new(&image_of(gzip(&archive()), &archive(), kind));
+        let found = bed.catalog().await.unwrap().into_values().next().unwrap();
+        let codes: Vec<_> = found.anomalies.iter().map(|a| a.code).collect();
+        assert_eq!(codes, [AnomalyCode::LayerUnsupported, AnomalyCode::NoComponents], "{kind}");
+        assert!(found.anomalies[0].detail.contains(kind), "{kind}");
+    }
+    let windows = changed(image(vec![base()]), |config| config["os"] = json!("windows"), |_| {});
+    let found = Bed::new(&windows).catalog().await.unwrap().into_values().next().unwrap();
+    assert!(found.anomalies.iter().any(|a| a.detail.contains("windows")), "{:?}", found.anomalies);
+}
+
 /// Counts how often each blob is asked for.
 #[derive(Debug)]
-struct Counting {
+pub(crate) struct Counting {
     inner: LayoutSource,
     asked: Mutex<BTreeMap<Digest, usize>>,
+}
+
+impl Counting {
+    pub(crate) fn of(inner: LayoutSource) -> Self {
+        Self { inner, asked: Mutex::default() }
+    }
+
+    pub(crate) fn blobs(&self) -> usize {
+        self.asked.lock().unwrap().values().sum()
+    }
 }
 
 #[async_trait]
@@ -276,6 +307,10 @@ impl ImageSource for Counting {
     async fn blob(&self, descriptor: &Descriptor) -> Result<Option<BlobStream>, ImageError> {
         *self.asked.lock().unwrap().entry(descriptor.digest.clone()).or_default() += 1;
         self.inner.blob(descriptor).await
+    }
+
+    async fn witness(&self, descriptor: &Descriptor) -> Witness {
+        self.inner.witness(descriptor).await
     }
 }
 
@@ -289,8 +324,8 @@ async fn a_layer_that_platforms_share_is_downloaded_once() {
     let index = IndexBuilder::default().image(build("amd64")).image(build("arm64")).image(build("arm/v7")).build();
     let bed = Bed::new(&index);
     let images = bed.expand().await.unwrap().images();
-    let source = Arc::new(Counting { inner: bed.source().await, asked: Mutex::default() });
-    let inventories = catalog(source.clone(), &images).await.unwrap();
+    let source = Arc::new(Counting::of(bed.source().await));
+    let inventories = catalog(source.clone(), &images, Options::default()).await.unwrap();
     assert!(inventories.len() == 3 && inventories.values().all(|i| i.packages.len() == 1 && i.complete()));
     let asked = source.asked.lock().unwrap();
     assert_eq!((asked.len(), asked.values().sum::<usize>()), (4, 4), "one shared layer and three own ones");
@@ -306,7 +341,7 @@ async fn an_archive_is_read_like_the_layout_in_it() {
     let source = ArchiveSource::open(file.path()).await.unwrap();
     assert_eq!(source.roots().await.unwrap()[0].digest, bed.root);
     let images = expand(&source, &bed.root).await.unwrap().images();
-    let inventories = catalog(Arc::new(source), &images).await.unwrap();
+    let inventories = catalog(Arc::new(source), &images, Options::default()).await.unwrap();
     assert_eq!(inventories[&bed.root].packages.len(), 1);
 
     let docker = tempfile::NamedTempFile::new().unwrap();

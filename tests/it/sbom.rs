@@ -1,10 +1,13 @@
 //! From layers to the inventory: whiteouts, links, duplicates, and what is said aloud when something cannot be read.
 #![expect(clippy::unwrap_used, reason = "test support: a panic is the failure message")]
 
-use countersign::packages::{AnomalyCode, Ecosystem, Inventory};
-use countersign_sandbox::image::LayerBuilder;
+use std::sync::Arc;
 
-use crate::image::{Bed, STATUS, base, image};
+use countersign::image::{Options, catalog};
+use countersign::packages::{AnomalyCode, Ecosystem, Inventory};
+use countersign_sandbox::image::{LayerBuilder, Packing};
+
+use crate::image::{Bed, STATUS, base, image, image_of};
 
 async fn inventory(layers: Vec<LayerBuilder>) -> Inventory {
     Bed::new(&image(layers)).catalog().await.unwrap().into_values().next().unwrap()
@@ -82,6 +85,64 @@ async fn layers_hide_replace_and_keep_as_a_runtime_would_see_it() {
             &["x"],
         ),
         (
+            "two hard links to a file without a telling name",
+            vec![base().file("opt/blob", npm("x")).hard_link(&at("x"), "opt/blob").hard_link(&at("y"), "opt/blob")],
+            &["x", "x"],
+        ),
+        (
+            "two hard links from above to a file without a telling name",
+            vec![
+                base().file("opt/blob", npm("x")),
+                layer().hard_link(&at("x"), "opt/blob"),
+                layer().hard_link(&at("y"), "/opt/blob"),
+            ],
+            &["x", "x"],
+        ),
+        (
+            "hard link whose nameless target is hidden by its own layer",
+            vec![base().file("opt/blob", npm("x")), layer().hard_link(&at("x"), "opt/blob").whiteout("opt/blob")],
+            &["x"],
+        ),
+        (
+            "whiteout through a folder link",
+            vec![
+                base().symlink("app", "real").file("real/node_modules/x/package.json", npm("x")),
+                layer().whiteout(&at("x")),
+            ],
+            &[],
+        ),
+        (
+            "replaced through a folder link",
+            vec![
+                base().symlink("app", "/real").file("real/node_modules/x/package.json", npm("x")),
+                layer().file(&at("x"), npm("new")),
+            ],
+            &["new"],
+        ),
+        (
+            "a link above a link",
+            vec![
+                base().symlink("a", "b").file("b/keep", "").file("c/node_modules/x/package.json", npm("x")),
+                layer().symlink("a/app", "/c"),
+                layer().file("b/app/node_modules/x/package.json", npm("new")),
+            ],
+            &["new"],
+        ),
+        (
+            "a name longer than a header",
+            vec![base().file(&format!("{}/{}", "d".repeat(150), at("x")), npm("x"))],
+            &["x"],
+        ),
+        (
+            "a linked name longer than a header",
+            vec![
+                base()
+                    .file(&format!("{}/{}", "d".repeat(150), at("x")), npm("x"))
+                    .hard_link(&at("y"), &format!("{}/{}", "d".repeat(150), at("x"))),
+            ],
+            &["x", "x"],
+        ),
+        (
             "hard link below to a file without a telling name",
             vec![base().file("opt/blob", npm("x")), layer().hard_link(&at("x"), "opt/blob")],
             &["x"],
@@ -91,6 +152,55 @@ async fn layers_hide_replace_and_keep_as_a_runtime_would_see_it() {
         let found = inventory(layers).await;
         assert_eq!(left(&found), expect, "{what}");
         assert_eq!(codes(&found), [], "{what}");
+    }
+}
+
+#[tokio::test]
+async fn packages_owned_by_the_system_count_once_unless_asked_for() {
+    let owned = "usr/share/node_modules/x/package.json";
+    let sums = format!("d41d8cd98f00b204e9800998ecf8427e  {owned}\n");
+    let layers = vec![base().file("var/lib/dpkg/info/a.md5sums", sums).file(owned, npm("x")).file(&at("y"), npm("y"))];
+    let bed = Bed::new(&image(layers.clone()));
+    assert_eq!(left(&inventory(layers).await), ["y"]);
+    let images = bed.expand().await.unwrap().images();
+    let options = Options { keep_os_owned: true, ..Options::default() };
+    let all = catalog(Arc::new(bed.source().await), &images, options).await.unwrap();
+    assert_eq!(left(all.values().next().unwrap()), ["x", "y"]);
+}
+
+#[tokio::test]
+async fn a_package_names_the_layer_that_brought_it() {
+    let layers = vec![base(), layer().file(&at("x"), npm("x")), layer().file(&at("y"), npm("y"))];
+    let built = image(layers.clone());
+    let found = inventory(layers).await;
+    let of = |name: &str| found.packages.iter().find(|p| p.name == name).unwrap().layer.clone().unwrap();
+    for (number, name) in ["a", "x", "y"].into_iter().enumerate() {
+        assert_eq!(of(name).digest.to_string(), built.layers[number].digest, "{name}");
+        assert_eq!(of(name).diff_id.to_string(), built.layers[number].diff_id, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_sparse_file_that_would_matter_is_said_to_be_unread() {
+    for (path, mode, expect) in [
+        ("app/node_modules/x/package.json", 0o644, vec![AnomalyCode::DatabaseUnreadable]),
+        ("usr/bin/x", 0o755, vec![AnomalyCode::DatabaseUnreadable]),
+        ("var/log/lastlog", 0o644, vec![]),
+    ] {
+        let mut archive = base().build(Packing::Plain).unwrap().bytes;
+        archive.truncate(archive.len() - 1024);
+        let mut header = tar::Header::new_gnu();
+        header.set_path(path).unwrap();
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        header.set_mode(mode);
+        header.set_size(0);
+        header.set_cksum();
+        archive.extend(header.as_bytes());
+        archive.extend([0; 1024]);
+        let kind = "application/vnd.oci.image.layer.v1.tar";
+        let bed = Bed::new(&image_of(archive.clone(), &archive, kind));
+        let found = bed.catalog().await.unwrap().into_values().next().unwrap();
+        assert_eq!(codes(&found), expect, "{path}");
     }
 }
 
@@ -154,15 +264,16 @@ async fn what_cannot_be_read_is_said() {
             &[A::OsWithoutPackages, A::NoComponents],
         ),
         ("deleted os-release", vec![base(), layer().whiteout("etc/os-release")], &[A::OsUnknown]),
+        // Marks without an executable around them: unreadable, and said so.
         (
             "Go executable",
             vec![base().file_with_mode("app/x", elf(b"\xff Go buildinf:"), 0o755)],
-            &[A::DatabaseUnsupported],
+            &[A::DatabaseUnreadable],
         ),
-        ("Rust executable", vec![base().file_with_mode("app/x", elf(b".dep-v0\0"), 0o755)], &[A::DatabaseUnsupported]),
+        ("Rust executable", vec![base().file_with_mode("app/x", elf(b".dep-v0\0"), 0o755)], &[A::DatabaseUnreadable]),
         ("other executable", vec![base().file_with_mode("app/x", elf(b"nothing"), 0o755)], &[]),
         ("not executable", vec![base().file("app/x", elf(b"\xff Go buildinf:"))], &[]),
-        ("Java archive", vec![base().file("app/x.jar", "PK")], &[A::DatabaseUnsupported]),
+        ("Java archive", vec![base().file("app/x.jar", "PK")], &[A::DatabaseUnreadable]),
         ("Java archive replaced", vec![base().file("app/x.jar", "PK"), layer().whiteout("app/x.jar")], &[]),
         ("broken package.json", vec![base().file(&at("x"), "{")], &[A::EntryUnreadable]),
     ];

@@ -121,7 +121,16 @@ pub(super) fn record(key: &str, value: &str) -> String {
 }
 
 pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip_at(bytes, Compression::fast())
+}
+
+/// At the best ratio there is, about 1,000.
+pub(super) fn tightly(bytes: &[u8]) -> Vec<u8> {
+    gzip_at(bytes, Compression::best())
+}
+
+fn gzip_at(bytes: &[u8], level: Compression) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
     let written = encoder.write_all(bytes);
     debug_assert!(written.is_ok());
     encoder.finish().unwrap_or_default()
@@ -129,7 +138,7 @@ pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// `size` zeros behind `head`, compressed without holding them.
 pub(super) fn gzip_of_zeros(head: &[u8], size: u64) -> Layer {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     let mut hash = Sha256::new();
     let mut write = |bytes: &[u8]| {
         hash.update(bytes);

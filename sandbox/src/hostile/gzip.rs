@@ -1,6 +1,6 @@
 //! Gzip layers (RFC 1952): members, trailers, header fields, bombs.
 
-use super::bytes::{Head, as_gzip, gzip, gzip_of_zeros, stored};
+use super::bytes::{Head, as_gzip, gzip, gzip_of_zeros, stored, tightly};
 use super::{A, Case, Expect, STATUS_PATH, archive_of, base, case, complete, layer, limit, malformed, of_layers};
 use crate::image::{Image, Layer, Packing};
 
@@ -84,7 +84,8 @@ fn with_header(flags: u8, fields: &[u8], archive: &[u8]) -> Vec<u8> {
 fn headers() -> Vec<Case> {
     vec![
         of("gzip/name-and-comment", complete(&[A]), |archive| with_header(0x18, b"name\0comment\0", archive)),
-        of("gzip/name-of-a-mebibyte", Expect::Complete(vec![A]), |archive| {
+        // Go, and so every runtime, stops at 512 bytes.
+        of("gzip/name-of-a-mebibyte", malformed(), |archive| {
             with_header(0x08, &[vec![b'x'; 1 << 20], vec![0]].concat(), archive)
         }),
         of("gzip/name-without-an-end", malformed(), |_| {
@@ -130,7 +131,7 @@ fn bombs() -> Vec<Case> {
         case("gzip/bomb-of-many-members", limit(), || {
             let zeros = vec![0; 1 << 20];
             let archive = [archive_of(base()), vec![0; 128 << 20]].concat();
-            let member = gzip(&zeros);
+            let member = tightly(&zeros);
             let stored = [gzip(&archive_of(base())), member.repeat(128)].concat();
             of_layers(vec![as_gzip(stored, &archive)])
         }),

@@ -81,7 +81,8 @@ fn hard() -> Vec<Case> {
             let below = layer().file("etc/os-release", DEBIAN).file("opt/data", STATUS);
             vec![below, layer().hard_link(STATUS_PATH, "opt/data")]
         }),
-        of("hard/chain-of-fifty", complete(&["x@1"]), || {
+        // Writers name the first of them as target; what is behind a chain of others is not looked for, but said.
+        of("hard/chain-of-fifty", incomplete(&["link-unresolved", "no-components"], &[]), || {
             let first = layer().file("f0", npm("x"));
             let chain = (1..50).fold(first, |l, n| l.hard_link(&format!("f{n}"), &format!("f{}", n - 1)));
             vec![chain.hard_link(&npm_path("x"), "f49")]
@@ -97,7 +98,9 @@ fn symbolic() -> Vec<Case> {
         of("symbolic/database-in-a-loop-of-two", broken(), move || {
             vec![os().symlink(STATUS_PATH, "/a").symlink("a", STATUS_PATH)]
         }),
-        of("symbolic/folder-links-to-itself", broken(), move || vec![os().symlink("var/lib/dpkg", "dpkg")]),
+        of("symbolic/folder-links-to-itself", incomplete(&["no-components", "os-without-packages"], &[]), move || {
+            vec![os().symlink("var/lib/dpkg", "dpkg")]
+        }),
         of("symbolic/missing-target", broken(), move || vec![os().symlink(STATUS_PATH, "/proc/1/status")]),
         of("symbolic/forty-hops", complete(&[A]), move || {
             let chain = (0..38).fold(os(), |l, n| l.symlink(&format!("l{n}"), &format!("/l{}", n + 1)));

@@ -65,6 +65,7 @@ fn blobs() -> Vec<Case> {
             Ok(fs::copy(blob(folder, &from), blob(folder, &to)).map(drop)?)
         }
     };
+    let odd = || Expect::Refused(7, "unreachable");
     let absent = || Expect::Refused(4, "child-missing");
     let remove = |which: fn(&Image) -> String| {
         move |folder: &Path, image: &Image| Ok(fs::remove_file(blob(folder, &which(image)))?)
@@ -108,7 +109,12 @@ fn blobs() -> Vec<Case> {
         spoiled("blobs/configuration-missing", absent(), good, remove(|i| sha256(&i.config))),
         spoiled("blobs/manifest-swapped", mismatch(), good, swap(|i| (sha256(&i.config), i.digest.clone()))),
         spoiled("blobs/manifest-missing", Expect::Refused(5, "not-found"), good, remove(|i| i.digest.clone())),
-        spoiled("blobs/layer-is-a-folder", Expect::Refused(7, "unreachable"), good, |folder, image| {
+        spoiled("blobs/layer-is-a-pipe", odd(), good, |folder, image| {
+            let path = blob(folder, &image.layers[1].digest);
+            fs::remove_file(&path)?;
+            pipe(&path)
+        }),
+        spoiled("blobs/layer-is-a-folder", odd(), good, |folder, image| {
             let path = blob(folder, &image.layers[1].digest);
             fs::remove_file(&path)?;
             Ok(fs::create_dir(&path)?)
@@ -118,17 +124,24 @@ fn blobs() -> Vec<Case> {
             fs::remove_file(&path)?;
             Ok(std::os::unix::fs::symlink("/etc/passwd", &path)?)
         }),
-        spoiled("blobs/layer-is-an-endless-device", mismatch(), good, |folder, image| {
+        spoiled("blobs/layer-is-an-endless-device", odd(), good, |folder, image| {
             let path = blob(folder, &image.layers[1].digest);
             fs::remove_file(&path)?;
             Ok(std::os::unix::fs::symlink("/dev/zero", &path)?)
         }),
-        spoiled("blobs/manifest-is-an-endless-device", limit(), good, |folder, image| {
+        spoiled("blobs/manifest-is-an-endless-device", odd(), good, |folder, image| {
             let path = blob(folder, &image.digest);
             fs::remove_file(&path)?;
             Ok(std::os::unix::fs::symlink("/dev/zero", &path)?)
         }),
     ]
+}
+
+/// A named pipe that nobody writes to.
+fn pipe(path: &Path) -> anyhow::Result<()> {
+    let made = std::process::Command::new("mkfifo").arg(path).status()?;
+    anyhow::ensure!(made.success(), "mkfifo {}: {made}", path.display());
+    Ok(())
 }
 
 fn configurations() -> Vec<Case> {

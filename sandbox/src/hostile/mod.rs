@@ -8,6 +8,7 @@
 mod apk;
 mod attributes;
 mod bytes;
+mod databases;
 mod dpkg;
 mod gzip;
 mod layers;
@@ -91,6 +92,7 @@ pub fn cases() -> Vec<Case> {
         apk::cases(),
         npm::cases(),
         os_release::cases(),
+        databases::cases(),
     ]
     .into_iter()
     .flatten()
@@ -197,6 +199,6 @@ mod tests {
         let names: BTreeSet<&str> = all.iter().map(|case| case.name).collect();
         assert_eq!(names.len(), all.len());
         assert!(names.iter().all(|name| name.split('/').count() == 2));
-        assert!(all.len() >= 200, "{} cases", all.len());
+        assert!(all.len() >= 400, "{} cases", all.len());
     }
 }

@@ -19,6 +19,8 @@ pub enum Packing {
     Gzip,
     /// `…layer.v1.tar`
     Plain,
+    /// `…layer.v1.tar+zstd`
+    Zstd,
 }
 
 /// Entries of a layer that is being built.
@@ -137,6 +139,7 @@ impl Layer {
         let diff_id = sha256(archive);
         let (bytes, suffix) = match packing {
             Packing::Plain => (archive.to_vec(), ""),
+            Packing::Zstd => (zstd::encode_all(archive, 3)?, "+zstd"),
             Packing::Gzip => {
                 let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
                 encoder.write_all(archive)?;

@@ -13,11 +13,12 @@ rpm_image() {
       --define "staged $work/staged" "$spec"
     [ ! -d "$work/staged" ] || { cp -a "$work/staged/." "$root/"; rm -rf "$work/staged"; }
   done
-  local database=$backend
-  [ "$backend" != bdb ] || database=sqlite
-  rpm --define "_db_backend $database" --define "_pkgverify_level none" --dbpath "$root/$folder" --justdb --nodeps --noscripts --force \
+  rpm --define "_db_backend sqlite" --define "_pkgverify_level none" --dbpath "$root/$folder" --justdb --nodeps --noscripts --force \
     --ignorearch --ignoreos -i "$work"/rpms/*/*.rpm
-  [ "$backend" != bdb ] || to_berkeley "$root/$folder"
+  case $backend in
+    bdb) to_berkeley "$root/$folder" ;;
+    ndb) to_ndb "$root/$folder" ;;
+  esac
   rm -rf "$work/rpms" "$work/specs" "$work/top"
   find "$root/$folder" -name '.rpm.lock' -delete
   find "$root/$folder" -type f -name 'rpmdb.sqlite-*' -delete
@@ -25,7 +26,7 @@ rpm_image() {
 
 # RPM no longer writes Berkeley DB, but the format of its records is the same: the package's number, and its header.
 to_berkeley() { # FOLDER
-  python3 - "$1/rpmdb.sqlite" <<'PY' | db5.3_load -c db_pagesize=4096 "$1/Packages"
+  python3 - "$1/rpmdb.sqlite" <<'PY' | db5.3_load -c db_pagesize="${BERKELEY_PAGE:-4096}" "$1/Packages"
 import sqlite3, struct, sys
 print("VERSION=3\nformat=bytevalue\ntype=hash\nHEADER=END")
 rows = list(sqlite3.connect(sys.argv[1]).execute("select hnum, blob from Packages"))
@@ -34,6 +35,28 @@ for number, blob in rows:
     print("", struct.pack("<I", number).hex())
     print("", blob.hex())
 print("DATA=END")
+PY
+  rm -f "$1"/rpmdb.sqlite*
+}
+
+# Debian's RPM is built without ndb. Layout as in RPM's lib/backend/ndb/rpmpkg.c: a header, slots that fill whole pages,
+# and the headers in blocks of 16 bytes between a head and a tail.
+to_ndb() { # FOLDER
+  python3 - "$1/rpmdb.sqlite" "$1/Packages.db" <<'PY'
+import sqlite3, struct, sys, zlib
+rows = list(sqlite3.connect(sys.argv[1]).execute("select hnum, blob from Packages"))
+pages = (len(rows) + 2) // 256 + 1
+slots, blobs, block = [], b"", pages * 256
+for number, blob in rows:
+    head = struct.pack("<4s3I", b"BlbS", number, zlib.adler32(blob), len(blob))
+    padding = b"\0" * (-(len(head) + len(blob) + 12) % 16)
+    whole = head + blob + padding + struct.pack("<2I4s", zlib.adler32(blob), len(blob), b"BlbE")
+    slots.append(struct.pack("<4s3I", b"Slot", number, block, len(whole) // 16))
+    blobs += whole
+    block += len(whole) // 16
+slots += [struct.pack("<4s3I", b"Slot", 0, 0, 0)] * (pages * 256 - 2 - len(slots))
+header = struct.pack("<4s7I", b"RpmP", 0, 1, pages, len(rows) + 1, 0, 0, 0)
+open(sys.argv[2], "wb").write(header + b"".join(slots) + blobs)
 PY
   rm -f "$1"/rpmdb.sqlite*
 }

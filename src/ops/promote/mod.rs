@@ -27,6 +27,7 @@ use crate::ops::look::Failures;
 use crate::policy::PolicySet;
 use crate::policy::input::{Requirements, Settings};
 use crate::promotion::plan::{Adoption, Ancestry, PlanOutcome};
+use crate::promotion::saved_plan::SavedPlan;
 use crate::promotion::{AllowedTag, Approval, Candidate, Commit, ReleasePlan, approve};
 use crate::registry::Registry;
 use crate::scanner::Scanner;
@@ -90,6 +91,8 @@ pub struct Request {
     pub adopt: Adopt,
     /// Stop before the first write.
     pub plan_only: bool,
+    /// Go on only if this is what would happen.
+    pub confirmed: Option<SavedPlan>,
     /// URL of the CI run, or empty.
     pub run: String,
     pub clock: Clock,
@@ -141,6 +144,7 @@ impl Gate<'_> {
         result.set_plan(&plan);
         result.warnings.extend(surveyed.iter().filter_map(survey::Surveyed::shared_identity));
         self.stop_on_obstacles(&mut result, &plan)?;
+        self.stop_unless_confirmed(&mut result, &plan)?;
         if let Some(approval) = self.approve_earlier_run(&plan, &surveyed) {
             let unchanged = plan.outcome() == PlanOutcome::Unchanged;
             // A run that was killed between its last write and its second look is finished here (I8).
@@ -185,6 +189,19 @@ impl Gate<'_> {
     fn approve_earlier_run(&self, plan: &ReleasePlan, surveyed: &[survey::Surveyed]) -> Option<Approval> {
         let evidence: Option<Vec<VerifiedEvidence>> = surveyed.iter().map(|s| s.complete.clone()).collect();
         approve(&self.request.candidate, plan, &evidence?, &self.request.identities).ok()
+    }
+
+    /// The plan as it may be saved; against the one that was confirmed, where one was.
+    fn stop_unless_confirmed(&self, result: &mut Promotion, plan: &ReleasePlan) -> Result<(), Stop> {
+        let policies: Vec<_> =
+            self.request.images.iter().map(|image| self.policy_digest(image)).collect::<Result<_, _>>()?;
+        let now = SavedPlan::of(&self.request.candidate, plan, &policies);
+        let differences = self.request.confirmed.as_ref().map(|confirmed| confirmed.differences(&now));
+        result.plan = Some(now);
+        match differences {
+            Some(differences) if !differences.is_empty() => Err(result.stop(State::Conflict, differences)),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn stop_on_obstacles(&self, result: &mut Promotion, plan: &ReleasePlan) -> Result<(), Stop> {

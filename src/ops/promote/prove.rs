@@ -70,8 +70,10 @@ impl Gate<'_> {
     ) -> Result<Vec<BTreeMap<Digest, Inventory>>, Stop> {
         let mut inventories = Vec::new();
         for (image, tree) in self.request.images.iter().zip(trees) {
+            // No cache: what is attested was read in this run.
+            let options = crate::image::Options::default();
             let source = RegistrySource::new(self.ports.registry.clone(), image.reference.repository.clone());
-            let found = catalog(std::sync::Arc::new(source), &tree.images()).await.map_err(|error| {
+            let found = catalog(std::sync::Arc::new(source), &tree.images(), options).await.map_err(|error| {
                 use crate::image::ErrorKind as K;
                 let state = if error.kind() == K::Refuted { State::Refuted } else { State::Unknown };
                 result.stop(state, vec![error.reason()])
@@ -124,6 +126,7 @@ pub fn sbom_subject(repository: Option<Repository>, node: &ImageNode) -> SbomSub
         diff_ids: node.facts.diff_ids.clone(),
         labels: node.facts.labels.clone(),
         size: node.facts.compressed_size,
+        artifact_type: None,
     }
 }
 

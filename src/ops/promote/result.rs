@@ -4,6 +4,7 @@ use crate::evidence::verdict::TreeVerdict;
 use crate::oci::DigestReference;
 use crate::ops::promote::Request;
 use crate::policy::Reason;
+use crate::promotion::saved_plan::SavedPlan;
 use crate::promotion::{ReleasePlan, TagMove, Version};
 
 /// The word of the machine output (product.md, `Promotion`).
@@ -58,6 +59,8 @@ pub struct Promotion {
     /// Reasons that do not stop anything.
     pub warnings: Vec<Reason>,
     pub evidence: Vec<EvidenceFile>,
+    /// For `--save-plan`; known once the plan can be carried out.
+    pub plan: Option<SavedPlan>,
 }
 
 /// Ends a run early.
@@ -82,6 +85,7 @@ impl Promotion {
             reasons: Vec::new(),
             warnings: Vec::new(),
             evidence: Vec::new(),
+            plan: None,
         }
     }
 

@@ -10,6 +10,7 @@ const HASH_MAGIC: u32 = 0x0006_1561;
 const MAGIC_AT: usize = 12;
 
 const HEADER_BYTES: usize = 26;
+const PAGE_FREE: u8 = 0;
 const PAGE_HASH_UNSORTED: u8 = 2;
 const PAGE_OVERFLOW: u8 = 7;
 const PAGE_HASH_META: u8 = 8;
@@ -38,11 +39,17 @@ pub(super) fn read(bytes: &[u8], sink: &mut dyn Sink) -> Result<(), String> {
     }
     for number in 1..=last {
         let page = bytes.get(number * size..(number + 1) * size).ok_or("cut off within a page")?;
-        if matches!(page.get(25), Some(&(PAGE_HASH | PAGE_HASH_UNSORTED))) {
-            match file.pages.take(number).and_then(|_| file.items(page)) {
-                Ok(items) => file.values(page, &items, sink),
-                Err(why) => sink.unreadable(format!("page {number}: {why}")),
+        match page.get(25) {
+            Some(&(PAGE_HASH | PAGE_HASH_UNSORTED)) => {}
+            Some(&(PAGE_FREE | PAGE_OVERFLOW)) => continue,
+            kind => {
+                sink.unreadable(format!("page {number} is of kind {kind:?}"));
+                continue;
             }
+        }
+        match file.pages.take(number).and_then(|_| file.items(page)) {
+            Ok(items) => file.values(page, &items, sink),
+            Err(why) => sink.unreadable(format!("page {number}: {why}")),
         }
     }
     Ok(())

@@ -9,6 +9,7 @@
 
 mod berkeley;
 mod bytes;
+pub mod content;
 mod header;
 pub mod manifest;
 mod ndb;
@@ -17,8 +18,9 @@ mod sqlite;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::packages::apk::Installed;
+use crate::packages::candidate::candidate;
 use crate::packages::rpm::header::Header;
-use crate::packages::{Ecosystem, Package, Parsed, Source};
+use crate::packages::{Ecosystem, Package, Parsed, Source, dpkg};
 
 /// Largest header: RPM's own limit is 256 MiB, the largest real ones (kernels' development files) have 5 MiB.
 const MAX_HEADER_BYTES: usize = 16 * 1024 * 1024;
@@ -64,6 +66,16 @@ pub fn parse(path: &str, bytes: &[u8]) -> Installed {
         _ => berkeley::read(bytes, &mut reading),
     };
     reading.finish(outcome)
+}
+
+/// What a write-ahead log of `size` bytes beside `rpmdb.sqlite` means. RPM merges it when it closes the database, so one
+/// with content is a database that was copied or killed while in use.
+#[must_use]
+pub fn log(size: u64) -> Option<Parsed> {
+    (size > 0).then(|| Parsed {
+        unreadable: vec![format!("a write-ahead log of {size} bytes: its packages are not in the database yet")],
+        ..Parsed::default()
+    })
 }
 
 #[derive(Default)]
@@ -160,7 +172,7 @@ impl Reading<'_> {
             let folder = usize::try_from(index).ok().and_then(|index| folders.get(index));
             let folder = folder.ok_or_else(|| format!("folder {index} of {}", folders.len()))?;
             let folder = folder.trim_matches('/');
-            if crate::packages::dpkg::is_dull(folder) {
+            if dpkg::is_dull(folder) && candidate(&format!("{folder}/{name}")).is_none() {
                 continue;
             }
             if self.owned.len() + folder.len() + name.len() + 2 > MAX_OWNED_BYTES {

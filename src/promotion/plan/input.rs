@@ -46,14 +46,35 @@ impl PlanInput {
     /// The rollback that holds `channel`, of all that were read: the last one counts.
     #[must_use]
     pub fn hold(&self, channel: &Tag) -> Option<&Rollback> {
+        self.last_rollback(channel).map(|recorded| &recorded.rollback)
+    }
+
+    /// When that rollback was signed.
+    #[must_use]
+    pub fn held_since(&self, channel: &Tag) -> Option<Timestamp> {
+        self.last_rollback(channel).map(|recorded| recorded.at)
+    }
+
+    /// Counts `version` as listed at `digest`, whatever the registry says now.
+    pub fn remember(&mut self, version: &Version, digest: Digest) {
+        let Ok(tag) = version.to_string().parse::<Tag>() else { return };
+        let spelled = |tag: &Tag| Version::of_tag(tag).as_ref() == Some(version);
+        self.targets.retain(|tag, _| !spelled(tag));
+        if let TagList::Complete(list) = &mut self.list {
+            list.retain(|tag| !spelled(tag));
+            list.push(tag.clone());
+        }
+        self.targets.insert(tag, Some(digest));
+    }
+
+    fn last_rollback(&self, channel: &Tag) -> Option<&RecordedRollback> {
         let read = self.records.values().filter_map(|records| match records {
             DigestRecords::Read(list) => Some(list),
             DigestRecords::Unreadable { .. } => None,
         });
         let rollbacks = read.flatten().flat_map(|release| &release.rollbacks);
         let of_channel = rollbacks.filter(|r| r.rollback.channel == *channel);
-        let last = of_channel.max_by_key(|r| (r.at, r.rollback.sequence, &r.rollback.to.digest));
-        last.map(|recorded| &recorded.rollback)
+        of_channel.max_by_key(|r| (r.at, r.rollback.sequence, &r.rollback.to.digest))
     }
 
     pub(super) fn records_of(&self, digest: &Digest) -> Result<&[RecordedRelease], String> {
