@@ -4,6 +4,9 @@ use countersign_sandbox::sigstore::{San, fulcio_extension};
 
 use super::*;
 
+/// Claims of a token that differ from the sandbox's defaults.
+type Overrides = &'static [(&'static str, &'static str)];
+
 const WORKFLOW: &str = "https://github.com/example-org/app/.github/workflows/release.yml@refs/tags/v1.2.3";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +29,7 @@ async fn further_claims_are_compared_by_their_own_extension() {
     let sigstore = start(Options::default());
     let required: Vec<RequiredClaim> =
         ["runner-environment=github-hosted", "source-repository-visibility=public"].map(|c| c.parse().unwrap()).into();
-    let cases: [(&str, Expected, &[(&str, &str)]); 5] = [
+    let cases: [(&str, Expected, Overrides); 5] = [
         ("control: hosted runner, public repository", Ok(()), &[]),
         ("a self-hosted runner", Err(R::ClaimMismatch), &[("runner_environment", "self-hosted")]),
         ("a private repository", Err(R::ClaimMismatch), &[("repository_visibility", "private")]),

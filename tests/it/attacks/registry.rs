@@ -33,7 +33,7 @@ fn fault(gateway: &Gateway, target: &str, place: Place, fault: Fault) {
 fn cases() -> Vec<Case> {
     vec![
         case("control: nothing is wrong", 0, "", |_, _| {}),
-        case("control, CVE-2025-25204: no attestation at all", 4, "unsigned", |g, nodes| strip(g, nodes)),
+        case("control, CVE-2025-25204: no attestation at all", 4, "unsigned", strip),
         case("referrers: 401", 6, "unauthenticated", |g, _| fault(g, LISTS, Place::Before, Fault::Status(401))),
         case("referrers: 403", 6, "forbidden", |g, _| fault(g, LISTS, Place::Before, Fault::Status(403))),
         case("referrers: 429", 7, "unreachable", |g, _| {
