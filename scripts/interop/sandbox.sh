@@ -28,6 +28,7 @@ sandbox_is_a_real_sigstore() {
     if sandbox_start "sandbox-$mode" --referrers "$mode"; then
       foreign_clients_use_the_sandbox "sandbox-$mode"
       cosign_accepts_a_sandbox_release "sandbox-$mode"
+      cosigns_older_layout_is_read "sandbox-$mode"
     fi
     sandbox_stop
   done
@@ -69,4 +70,30 @@ cosign_accepts_a_sandbox_release() { # NAME
   same "$name: the tags are $VERSION_TAGS" "$VERSION_TAGS" "$(tags_of "$repository")"
   for tag in $VERSION_TAGS; do check "$name: cosign verify :$tag" verify_with_cosign "$repository:$tag"; done
   check "$name: cosign verify-attestation promotion record" attested "$repository@$digest" "$PROMOTION"
+}
+
+cosigns_older_layout_is_read() { # NAME: `.sig` and `.att` tags, written with the Rekor v1 that the sandbox has too
+  local name=$1 repository=$REGISTRY/example-org/older digest old ours
+  check "$name: an unsigned sample is pushed" "$sandbox" push-sample "$repository"
+  digest=$(sed -n 's/.*@//p' "$work/out")
+  ours=("$countersign" verify --trust-root "$TRUSTED_ROOT" --output json)
+  exits 4 "$name: unsigned is refuted" "${ours[@]}" "${our_identity[@]}" "$repository@$digest"
+  fresh_token "$work/token"
+  old=(-y --new-bundle-format=false --use-signing-config=false --fulcio-url "$FULCIO_URL" --rekor-url "$REKOR_URL"
+    --trusted-root "$TRUSTED_ROOT" --identity-token "$(cat "$work/token")")
+  check "$name: cosign signs in its older layout" "$cosign" sign -r "${old[@]}" "$repository@$digest"
+  check "$name: cosign attests in its older layout" \
+    "$cosign" attest "${old[@]}" --type https://example.com/test/v1 --predicate "$SIGNING_CONFIG" "$repository@$digest"
+  check "$name: cosign verifies its older signature" \
+    "$cosign" verify --new-bundle-format=false --trusted-root "$TRUSTED_ROOT" "${cosign_identity[@]}" "$repository@$digest"
+  check "$name: countersign verifies cosign's older signatures" "${ours[@]}" "${our_identity[@]}" --children signed "$repository@$digest"
+  same "$name: they are called by their layout" cosign-legacy "$(jq -r '[.nodes[].attestations[].format] | unique[]' "$work/out")"
+  check "$name: countersign verifies cosign's older attestation" \
+    "${ours[@]}" "${our_identity[@]}" --require https://example.com/test/v1 "$repository@$digest"
+  exits 4 "$name: another identity is refuted" \
+    "${ours[@]}" --issuer "$ISSUER_URL" --identity somebody@example.com "$repository@$digest"
+  check "$name: copy carries the older layout" "$countersign" copy --trust-root "$TRUSTED_ROOT" "${our_identity[@]}" \
+    "$repository@$digest" "$REGISTRY/example-org/older-copy"
+  check "$name: cosign verifies the copy" \
+    "$cosign" verify --new-bundle-format=false --trusted-root "$TRUSTED_ROOT" "${cosign_identity[@]}" "$REGISTRY/example-org/older-copy@$digest"
 }
