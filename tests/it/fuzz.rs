@@ -133,7 +133,14 @@ fn with_checksums(mut data: Vec<u8>) -> Vec<u8> {
 /// Kinds of files that have a target of their own for `cargo fuzz`, with seeds.
 fn kin(name: &str) -> &'static str {
     match name.trim_start_matches("files/") {
-        "jar" | "war" | "egg" => "java",
+        "jar" | "war" => "java",
+        "egg" => "egg",
+        "python" | "egg-info" => "python",
+        "gem" => "gem",
+        "composer" => "composer",
+        "dotnet" => "dotnet",
+        "conda" => "conda",
+        "spdx" | "spdx-json" | "cyclonedx" => "embedded",
         "executable" => "executable",
         "rpm-sqlite" | "rpm-ndb" | "rpm-bdb" | "rpm-manifest" => "rpm",
         _ => "none",
@@ -209,7 +216,7 @@ fn every_target_survives_a_minute_of_mutations() {
 
 #[test]
 fn every_target_has_seeds() {
-    for (name, _) in TARGETS.iter().filter(|(name, _)| !*name == "files/nothing") {
+    for (name, _) in TARGETS.iter().filter(|(name, _)| *name != "files/nothing") {
         assert!(seeds(name).len() > 1, "no seed for {name}");
     }
 }

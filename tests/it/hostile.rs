@@ -123,6 +123,8 @@ fn read(exit: i32, out: &[u8]) -> Result<Outcome, String> {
     let codes: BTreeSet<String> =
         anomalies.filter_map(|property| text(&property["value"]).split([' ', ':']).next().map(str::to_owned)).collect();
     match (codes.is_empty(), document["compositions"][0]["aggregate"].as_str()) {
+        // Of an artifact that is no image nothing is said.
+        (true, Some("unknown")) if packages.is_empty() => Ok(Outcome::Complete(packages)),
         (true, Some("complete")) => Ok(Outcome::Complete(packages)),
         (false, Some("incomplete")) => Ok(Outcome::Incomplete(codes.into_iter().collect(), packages)),
         other => Err(format!("anomalies and composition disagree: {other:?}")),
