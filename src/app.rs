@@ -16,7 +16,7 @@ use crate::policy::PolicySet;
 use crate::registry::http::{CredentialOptions, ExplicitToken, HttpOptions, HttpRegistry, Warnings};
 use crate::registry::{Registry, StopSignal};
 use crate::scanner::{AcceptedBinary, DEFAULT_REQUIRED, DEFAULT_TIMEOUT, Trivy, TrivyOptions};
-use crate::sigstore::{Clock, Instance, KeylessSigner, Services, TokenSource, load_trust_root};
+use crate::sigstore::{Clock, Instance, KeylessSigner, Services, SigstoreError, TokenSource, load_trust_root};
 
 /// What the command line decides about the edges; flags and environment already merged over the file.
 #[derive(Debug, Clone, Default)]
@@ -194,6 +194,15 @@ impl App {
             }),
             None => self.instance()?.services().map_err(|e| setup(&e)),
         }
+    }
+
+    /// A signer for one token that was handed over, whatever the configuration says.
+    pub fn signer_for(
+        services: Services,
+        token: SecretString,
+        trust_root: TrustRoot,
+    ) -> Result<KeylessSigner, SigstoreError> {
+        KeylessSigner::new(services, TokenSource::Value(token), trust_root, Self::clock())
     }
 
     pub fn signer(&self, trust_root: TrustRoot) -> Result<KeylessSigner, WiringError> {

@@ -87,6 +87,11 @@ accepts_cosigns_work olareg "$REGISTRY_OLAREG"
 sigstore_python_accepts olareg "$REGISTRY_OLAREG/example-org/app"
 client_suite olareg "$REGISTRY_OLAREG"
 
+# shellcheck source=scripts/interop/blobs.sh
+. "$here/blobs.sh"
+echo "== blobs"
+blobs_both_ways
+
 # shellcheck source=scripts/interop/without_api.sh
 . "$here/without_api.sh"
 gate_where_the_api_is_refused olareg-without-api "$REGISTRY_OLAREG_WITHOUT_API" "$work/registries/data/olareg-without-api"

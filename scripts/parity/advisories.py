@@ -156,19 +156,21 @@ class Database:
     def cpes(self, package):
         content = (package.get("BuildInfo") or {}).get("ContentSets") or []
         plain = [re.sub(r"__\d+$", "", one) for one in content]
-        repositories = {one: [0] for one in RED_HAT_REPOSITORIES} | {one: [1] for one in plain}
+        repositories = {one: [1] for one in plain}
         build = package.get("BuildInfo") or {}
         nvr = {f"{build['Nvr']}-{build['Arch']}": [0]} if build.get("Nvr") else {}
         known = self.sources.setdefault("Red Hat CPE", {"source": None, "packages": {}})["packages"]
-        known.setdefault("repository", {}).update(repositories)
+        known.setdefault("repository", {one: [0] for one in RED_HAT_REPOSITORIES}).update(repositories)
         known.setdefault("nvr", {}).update(nvr)
         known.setdefault("cpe", {}).update({"0": "cpe:/o:redhat:enterprise_linux", "1": "cpe:/a:redhat:ubi"})
 
 
-# pkg/detector/ospkg/redhat: what an image without content manifests is taken to be installed from.
+# pkg/detector/ospkg/redhat: what an image without content manifests is taken to be installed from; then the base images'.
 RED_HAT_REPOSITORIES = [
     f"rhel-{v}-{r}" for v in (6, 7) for r in ("server-rpms", "server-extras-rpms")
-] + [f"rhel-{v}-for-x86_64-{r}-rpms" for v in (8, 9, 10) for r in ("baseos", "appstream")]
+] + [f"rhel-{v}-for-x86_64-{r}-rpms" for v in (8, 9, 10) for r in ("baseos", "appstream")] + [
+    f"ubi-{v}-{r}-rpms" for v in (8, 9, 10) for r in ("baseos", "appstream")
+]
 
 
 def main(paths):

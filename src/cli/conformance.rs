@@ -7,6 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -20,7 +21,8 @@ use crate::evidence::{
 };
 use crate::identity::{ExpectedIdentities, ExpectedIdentity, NamePattern};
 use crate::oci::Digest;
-use crate::sigstore::Instance;
+use crate::policy::ReasonCode;
+use crate::sigstore::{Instance, Services, Signer, SigstoreError, SigstoreErrorKind};
 
 /// Largest blob that is read; those of the suite have some bytes.
 const MAX_BLOB_BYTES: u64 = 256 * 1024 * 1024;
@@ -35,8 +37,32 @@ pub(crate) struct ConformanceArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Sign a file, or the statement it holds, and write the bundle
+    SignBundle(SignBundle),
     /// Verify a bundle against a file or digest
     VerifyBundle(VerifyBundle),
+}
+
+#[derive(Debug, Args)]
+struct SignBundle {
+    /// Use Sigstore's staging instance
+    #[arg(long)]
+    staging: bool,
+    /// The file is an in-toto statement
+    #[arg(long)]
+    in_toto: bool,
+    /// The identity token
+    #[arg(long, value_name = "TOKEN", hide_env_values = true)]
+    identity_token: SecretString,
+    /// Where to write the bundle
+    #[arg(long, value_name = "FILE")]
+    bundle: PathBuf,
+    /// Another instance's `trusted_root.json`
+    #[arg(long, value_name = "FILE", conflicts_with = "staging")]
+    trusted_root: Option<PathBuf>,
+    /// The artifact
+    #[arg(value_name = "FILE")]
+    artifact: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -66,13 +92,39 @@ struct VerifyBundle {
 
 pub(crate) fn blank(args: &ConformanceArgs) -> (&'static str, Value) {
     match &args.command {
+        Command::SignBundle(_) => ("BlobSignature", json!({ "bundle": null })),
         Command::VerifyBundle(_) => ("BlobVerification", json!({ "verdict": "unknown" })),
     }
 }
 
-pub(crate) async fn run(_shared: &Shared, args: &ConformanceArgs) -> Result<Outcome, Failure> {
+pub(crate) async fn run(shared: &Shared, args: &ConformanceArgs) -> Result<Outcome, Failure> {
     match &args.command {
+        Command::SignBundle(args) => args.run(shared).await,
         Command::VerifyBundle(args) => args.run(),
+    }
+}
+
+impl SignBundle {
+    async fn run(&self, shared: &Shared) -> Result<Outcome, Failure> {
+        let artifact = read(&self.artifact, MAX_BLOB_BYTES)?;
+        let trust_root = trust_root(self.trusted_root.as_deref(), self.staging)?;
+        let instance = if self.staging { Instance::Staging } else { Instance::PublicGood };
+        let services = match &shared.signing_config {
+            Some(path) => Services::from_file(path),
+            None => instance.services(),
+        };
+        let services = services.map_err(failed)?;
+        let signer = App::signer_for(services, self.identity_token.clone(), trust_root).map_err(failed)?;
+        let bundle = match self.in_toto {
+            true => signer.sign(&[artifact]).await.map_err(failed)?.into_iter().next().map(|signed| signed.bytes),
+            false => Some(signer.sign_blob(&artifact).await.map_err(failed)?),
+        };
+        let bundle = bundle.ok_or_else(|| Failure::new(Exit::Internal, "internal", "nothing was signed"))?;
+        std::fs::write(&self.bundle, &bundle)
+            .map_err(|e| Failure::usage(format!("cannot write {}: {e}", self.bundle.display())))?;
+        let path = self.bundle.display().to_string();
+        let text = format!("signed: bundle in {path}\n");
+        Outcome::new(Exit::Ok, "BlobSignature", json!({ "bundle": path }), text)
     }
 }
 
@@ -119,6 +171,18 @@ impl VerifyBundle {
         let name = NamePattern::exact(name).map_err(usage)?;
         let issuer = issuer.parse().map_err(usage)?;
         Ok(Some(ExpectedIdentities::one(ExpectedIdentity::Name { issuer, name })))
+    }
+}
+
+fn failed(error: SigstoreError) -> Failure {
+    match error.kind() {
+        SigstoreErrorKind::Configuration => Failure::usage(error.to_string()),
+        SigstoreErrorKind::Unauthorized => {
+            Failure::new(Exit::Unauthorised, ReasonCode::IdentityTokenRefused.as_str(), error.to_string())
+        }
+        SigstoreErrorKind::Unavailable | SigstoreErrorKind::Rejected => {
+            Failure::new(Exit::Unknown, ReasonCode::SigningFailed.as_str(), error.to_string())
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod wiring;
 mod audit;
 mod candidates;
 mod conformance;
+mod copy;
 mod doctor;
 mod git;
 mod history;
@@ -25,6 +26,7 @@ mod policy;
 mod promote;
 mod push;
 mod resolve;
+mod retain;
 mod rollback;
 mod saved_plan;
 mod sbom;
@@ -71,6 +73,8 @@ enum Command {
     Withdraw(withdraw::WithdrawArgs),
     /// Take a channel back to an earlier version and hold it there until a release above
     Rollback(rollback::RollbackArgs),
+    /// What a repository has to keep, and what may be deleted
+    Retain(retain::RetainArgs),
     /// Index, platforms, labels, layers, referrers and tags of a reference
     Inspect(inspect::InspectArgs),
     /// CycloneDX SBOM of an image
@@ -79,6 +83,8 @@ enum Command {
     Scan(scan::ScanArgs),
     /// Push an image layout by digest, under no tag; prints the digest
     Push(push::PushArgs),
+    /// An image tree with all its evidence to another repository, verified before and there
+    Copy(copy::CopyArgs),
     /// Look at the policy itself
     Policy(policy::PolicyArgs),
     /// Check clock, configuration, trust root, registry access, Trivy, database and isolation
@@ -127,12 +133,14 @@ fn help(command: &Command) -> String {
         Command::Resolve(_) => "resolve",
         Command::History(_) => "history",
         Command::Audit(_) => "audit",
+        Command::Retain(_) => "retain",
         Command::Withdraw(_) => "withdraw",
         Command::Rollback(_) => "rollback",
         Command::Inspect(_) => "inspect",
         Command::Sbom(_) => "sbom",
         Command::Scan(_) => "scan",
         Command::Push(_) => "push",
+        Command::Copy(_) => "copy",
         Command::Policy(_) => "policy",
         Command::Doctor(_) => "doctor",
         Command::Conformance(_) => "conformance",
@@ -148,12 +156,14 @@ fn blank(command: &Command) -> Blank {
         Command::Resolve(args) => resolve::blank(args),
         Command::History(args) => history::blank(args),
         Command::Audit(args) => audit::blank(args),
+        Command::Retain(args) => retain::blank(args),
         Command::Withdraw(args) => withdraw::blank(args),
         Command::Rollback(args) => rollback::blank(args),
         Command::Inspect(args) => inspect::blank(args),
         Command::Sbom(args) => sbom::blank(args),
         Command::Scan(args) => scan::blank(args),
         Command::Push(args) => push::blank(args),
+        Command::Copy(args) => copy::blank(args),
         Command::Policy(_) => policy::blank(),
         Command::Doctor(_) => ("Doctor", serde_json::json!({ "checks": [] })),
         Command::Conformance(args) => conformance::blank(args),
@@ -168,12 +178,14 @@ async fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Resolve(args) => resolve::run(&cli.shared, args).await,
         Command::History(args) => history::run(&cli.shared, args).await,
         Command::Audit(args) => audit::run(&cli.shared, args).await,
+        Command::Retain(args) => retain::run(&cli.shared, args).await,
         Command::Withdraw(args) => withdraw::run(&cli.shared, args).await,
         Command::Rollback(args) => rollback::run(&cli.shared, args).await,
         Command::Inspect(args) => inspect::run(&cli.shared, args).await,
         Command::Sbom(args) => sbom::run(&cli.shared, args).await,
         Command::Scan(args) => scan::run(&cli.shared, args).await,
         Command::Push(args) => push::run(&cli.shared, args).await,
+        Command::Copy(args) => copy::run(&cli.shared, args).await,
         Command::Policy(args) => policy::run(&cli.shared, args).await,
         Command::Doctor(args) => doctor::run(&cli.shared, args).await,
         Command::Conformance(args) => conformance::run(&cli.shared, args).await,

@@ -89,18 +89,12 @@ async fn one_root(path: &str, roots: Vec<Descriptor>, source: &dyn ImageSource) 
 }
 
 impl Opened {
-    /// The platform images, all or the one asked for.
-    pub(crate) async fn images(&self, platform: Option<&Platform>) -> Result<Vec<ImageNode>, Failure> {
-        let tree = self.tree().await?;
-        self.choose(&tree, platform)
-    }
-
     /// Everything below the root.
     pub(crate) async fn tree(&self) -> Result<ImageTree, Failure> {
         Ok(expand(self.source.as_ref(), &self.root).await?)
     }
 
-    /// As [`Opened::images`], of a tree that is there already.
+    /// The platform images of the tree, all or the one asked for.
     pub(crate) fn choose(&self, tree: &ImageTree, platform: Option<&Platform>) -> Result<Vec<ImageNode>, Failure> {
         let all = tree.images();
         let Some(platform) = platform else { return Ok(all) };

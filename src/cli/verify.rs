@@ -51,7 +51,7 @@ pub(crate) struct VerifyArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Children {
+pub(crate) enum Children {
     /// Signature and VSA of the index are enough
     Covered,
     /// Each child needs its own
@@ -82,7 +82,7 @@ pub(crate) async fn run(shared: &Shared, args: &VerifyArgs) -> Result<Outcome, F
     let moment = Moment { now: App::clock()(), at: args.at };
     let unclear_api = UnclearApi::MayHoldEvidence;
     let rules = Rules { trust_root: &trust_root, expected: &expected, moment, unclear_api };
-    let required = requirements(&app, args)?;
+    let required = requirements(&app, &args.require, args.children)?;
     let depth = if args.all { Depth::Everything } else { Depth::Enough };
     let limit = shared.time_limit();
     let each = args.references.iter().map(async |reference| {
@@ -105,13 +105,13 @@ pub(crate) async fn run(shared: &Shared, args: &VerifyArgs) -> Result<Outcome, F
 }
 
 /// Flags, else what `promote` writes under the configuration, else a signature.
-fn requirements(app: &App, args: &VerifyArgs) -> Result<Requirements, Failure> {
-    let children = match args.children {
+pub(crate) fn requirements(app: &App, require: &[String], children: Children) -> Result<Requirements, Failure> {
+    let children = match children {
         Children::Covered => ChildrenRule::Covered,
         Children::Signed => ChildrenRule::Signed,
     };
-    let types = if !args.require.is_empty() {
-        let types = args.require.iter().map(|name| PredicateType::from_name(name));
+    let types = if !require.is_empty() {
+        let types = require.iter().map(|name| PredicateType::from_name(name));
         types.collect::<Result<_, _>>().map_err(|e| Failure::usage(format!("--require: {e}")))?
     } else if app.config_path.is_some() {
         Requirements::of_promote(NodeKind::Index).types
@@ -146,7 +146,7 @@ pub(crate) fn verification_document(v: &Verification, warnings: &[Reason]) -> Re
     Ok(document)
 }
 
-fn text(v: &Verification, expected: &ExpectedIdentities, warnings: &[Reason]) -> String {
+pub(crate) fn text(v: &Verification, expected: &ExpectedIdentities, warnings: &[Reason]) -> String {
     let tagged = matches!(v.reference, Reference::Tag(_));
     let digest = v.digest.as_ref().filter(|_| tagged).map(|d| format!(" → {}", d.short())).unwrap_or_default();
     let mut text = format!("{} {}{digest}\n", tree::verdict(v.verdict), v.reference);

@@ -88,6 +88,17 @@ pub fn verify_blob(
     }
 }
 
+/// Does a blob's bundle that this process has just signed stand up to the trust root? Says nothing about who may sign.
+pub(crate) fn authenticate_own_blob(
+    bytes: &[u8],
+    blob: &[u8],
+    trust_root: &TrustRoot,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let bundle = Unverified::of_blob(bytes)?;
+    authentic(&bundle.inner().parsed, Blob::Bytes(blob), trust_root, Moment::now(now)).map(|_| ())
+}
+
 fn by_certificate(
     parsed: &sigstore_types::Bundle,
     blob: Blob<'_>,
@@ -95,6 +106,18 @@ fn by_certificate(
     trust_root: &TrustRoot,
     moment: Moment,
 ) -> Result<VerifiedBlob, Refusal> {
+    let (found, logged_at) = authentic(parsed, blob, trust_root, moment)?;
+    // (11)
+    expected.matches(&found).map_err(|mismatch| Refusal::new(mismatch.code(), mismatch.to_string()))?;
+    Ok(VerifiedBlob { signer: Some(found), logged_at })
+}
+
+fn authentic(
+    parsed: &sigstore_types::Bundle,
+    blob: Blob<'_>,
+    trust_root: &TrustRoot,
+    moment: Moment,
+) -> Result<(SignerIdentity, Option<Timestamp>), Refusal> {
     // (2)
     let found = certificate::read(leaf(parsed)?, Issuers::AlsoDeprecated)?;
     // (3) to (8), and the subject of (10)
@@ -102,9 +125,7 @@ fn by_certificate(
     let times = claim(parsed, blob, policy, SignerKind::Certificate)?.authenticate(trust_root, moment, |r| r)?;
     // (9)
     check_statement(parsed)?;
-    // (11)
-    expected.matches(&found).map_err(|mismatch| Refusal::new(mismatch.code(), mismatch.to_string()))?;
-    Ok(VerifiedBlob { signer: Some(found), logged_at: times.into_iter().min() })
+    Ok((found, times.into_iter().min()))
 }
 
 fn by_key(

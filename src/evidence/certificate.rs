@@ -93,11 +93,19 @@ fn name(certificate: &Certificate) -> Result<(String, NameKind), Refusal> {
     let names = certificate.tbs_certificate.get::<SubjectAltName>();
     let names = names.map_err(|e| invalid(format!("unreadable subject alternative name: {e}")))?;
     match names.as_ref().map(|(_, names)| names.0.as_slice()) {
-        Some([GeneralName::Rfc822Name(email)]) => Ok((email.to_string(), NameKind::Email)),
-        Some([GeneralName::UniformResourceIdentifier(uri)]) => Ok((uri.to_string(), NameKind::Uri)),
+        Some([GeneralName::Rfc822Name(email)]) => Ok((plain(email.as_str(), "name")?, NameKind::Email)),
+        Some([GeneralName::UniformResourceIdentifier(uri)]) => Ok((plain(uri.as_str(), "name")?, NameKind::Uri)),
         Some([_]) => Err(invalid("the certificate's name is neither an e-mail address nor a URI".to_owned())),
         Some(names) => Err(invalid(format!("expected one subject alternative name, found {}", names.len()))),
         None => Err(invalid("the certificate has no subject alternative name".to_owned())),
+    }
+}
+
+/// No honest name or claim has a control character: those are for fooling terminals, logs and line-wise comparisons.
+fn plain(text: &str, what: &str) -> Result<String, Refusal> {
+    match text.chars().any(char::is_control) {
+        true => Err(invalid(format!("a control character in the certificate's {what}"))),
+        false => Ok(text.to_owned()),
     }
 }
 
@@ -130,7 +138,7 @@ fn fulcio_claims(certificate: &Certificate) -> Result<(Option<String>, CiClaims)
         };
         let text = Utf8StringRef::from_der(extension.extn_value.as_bytes())
             .map_err(|e| invalid(format!("unreadable certificate extension .{number}: {e}")))?;
-        *place = Some(text.as_str().to_owned());
+        *place = Some(plain(text.as_str(), &format!("extension .{number}"))?);
     }
     Ok((issuer, claims))
 }

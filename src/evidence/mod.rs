@@ -24,6 +24,7 @@ mod trust_root;
 mod verified;
 mod verify;
 
+pub(crate) use blob::authenticate_own_blob;
 pub use blob::{Blob, BlobBundle, BlobSigner, PublicKey, VerifiedBlob, verify_blob};
 pub use bundle::{Bundle, MAX_BUNDLE_BYTES, Unverified};
 pub use predicate_type::{NotAPredicateType, PredicateType};

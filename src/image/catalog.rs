@@ -159,6 +159,8 @@ impl Catalog {
                 let _worker = self.workers.acquire().await.map_err(stopped)?;
                 let witness = self.source.witness(layer).await;
                 if let Some(read) = self.cached(layer, encoding, &aliases, diff_id, &witness).await {
+                    let fault = |fault| layer::named(fault, layer);
+                    self.pool.keep(read.facts.weight()).map_err(fault)?;
                     return Ok(Arc::new(read));
                 }
                 let (source, pool) = (&*self.source, self.pool.clone());

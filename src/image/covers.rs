@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+/// A hash in a table that is half full.
+const HASH_BYTES_IN_SET: u64 = 34;
+
 /// The hash of a normalised path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct PathHash(pub(super) [u8; 16]);
@@ -50,6 +53,11 @@ impl Covers {
         self.folders.contains(&lineage.own)
             || self.others.contains(&lineage.own)
             || lineage.above.iter().any(|folder| self.others.contains(folder))
+    }
+
+    /// Roughly what the hashes take in memory.
+    pub(super) fn weight(&self) -> u64 {
+        (self.folders.len() + self.others.len() + self.above.len()) as u64 * HASH_BYTES_IN_SET
     }
 
     /// Is anything at `path` or below it in this layer?

@@ -91,7 +91,7 @@ pub(super) async fn read(reading: Reading<'_>) -> Result<ReadLayer, ImageError> 
     }
 }
 
-fn named(fault: Fault, layer: &Descriptor) -> ImageError {
+pub(super) fn named(fault: Fault, layer: &Descriptor) -> ImageError {
     let digest = layer.digest.clone();
     match fault {
         Fault::Limit { what, max } => ImageError::Limit { subject: format!("layer {digest}"), what, max },

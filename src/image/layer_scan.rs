@@ -48,24 +48,48 @@ pub(super) struct LayerFacts {
     /// Kept apart from the rest.
     #[serde(skip)]
     pub(super) covers: Covers,
+    /// What files and links take in memory, those included that were replaced since.
+    pub(super) kept: u64,
 }
 
 /// Walks the tar stream to its end mark.
 pub(super) fn scan<R: BufRead>(tar: &mut TarWalk<R>, aliases: &Aliases, pool: &Pool) -> Result<LayerFacts, Fault> {
     let mut facts = LayerFacts::default();
     let mut entries = 0_u64;
+    let mut weighed = 0;
     while let Some(entry) = tar.next()? {
         entries += 1;
         if entries > MAX_ENTRIES {
             return Err(Fault::Limit { what: "entries", max: MAX_ENTRIES });
         }
         facts.entry(tar, &entry, Known { aliases, pool })?;
+        if entries.is_multiple_of(WEIGHED_ENTRIES) {
+            weighed = facts.weighed(weighed, pool)?;
+        }
     }
     facts.settle();
+    facts.weighed(weighed, pool)?;
     Ok(facts)
 }
 
+/// Entries after which a layer is weighed again; at most this many files can be kept unseen.
+const WEIGHED_ENTRIES: u64 = 256;
+/// A string or a link in a map, beside its letters.
+const STRING_BYTES: u64 = 64;
+
 impl LayerFacts {
+    /// Roughly what this takes in memory.
+    pub(super) fn weight(&self) -> u64 {
+        self.kept + self.covers.weight()
+    }
+
+    /// Charges what was added since `before`.
+    fn weighed(&self, before: u64, pool: &Pool) -> Result<u64, Fault> {
+        let now = self.weight().max(before);
+        pool.keep(now - before)?;
+        Ok(now)
+    }
+
     fn entry<R: BufRead>(&mut self, tar: &mut TarWalk<R>, entry: &Entry, known: Known<'_>) -> Result<(), Fault> {
         let path = normalise(&String::from_utf8_lossy(&entry.path));
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
@@ -92,6 +116,7 @@ impl LayerFacts {
         if self.whiteouts.len() + self.opaque.len() >= MAX_WHITEOUTS {
             return Err(Fault::Limit { what: "whiteouts", max: MAX_WHITEOUTS as u64 });
         }
+        self.kept += pair(folder, hidden);
         match hidden {
             ".wh..opq" => _ = self.opaque.insert(folder.to_owned()),
             // Book-keeping of aufs.
@@ -140,6 +165,7 @@ impl LayerFacts {
             extract
         };
         if let Some(extract) = extract {
+            self.kept += extract.weight() + path.len() as u64 + STRING_BYTES;
             self.files.insert(path, Captured { kind, extract: Arc::new(extract) });
         }
         Ok(())
@@ -149,6 +175,7 @@ impl LayerFacts {
         if self.symlinks.len() >= MAX_LINKS {
             return Err(Fault::Limit { what: "symbolic links", max: MAX_LINKS as u64 });
         }
+        self.kept += pair(&path, target);
         self.symlinks.insert(path, target.to_owned());
         Ok(())
     }
@@ -165,6 +192,7 @@ impl LayerFacts {
                 if self.hardlinks.len() >= MAX_LINKS {
                     return Err(Fault::Limit { what: "hard links", max: MAX_LINKS as u64 });
                 }
+                self.kept += pair(&path, target);
                 self.hardlinks.insert(path, target.to_owned());
             }
             _ => {}
@@ -172,8 +200,7 @@ impl LayerFacts {
         Ok(())
     }
 
-    /// A whiteout beside content of the same layer concerns lower layers only, so nothing here is removed by it. Hard
-    /// links to a later entry get its content: no runtime can unpack them, but nothing may be missing here.
+    /// Hard links to a later entry get its content: no runtime can unpack them, but nothing may be missing here.
     fn settle(&mut self) {
         let files = &mut self.files;
         self.hardlinks.retain(|path, target| match files.get(target) {
@@ -185,6 +212,11 @@ impl LayerFacts {
             _ => true,
         });
     }
+}
+
+/// Two texts in a map.
+fn pair(a: &str, b: &str) -> u64 {
+    (a.len() + b.len()) as u64 + 2 * STRING_BYTES
 }
 
 /// What `path` is, under its own name or the one that links give it.

@@ -47,6 +47,9 @@ pub const MAX_CACHE_ENTRY_BYTES: u64 = 128 * 1024 * 1024;
 pub const MAX_STORED_BYTES: u64 = 256 * 1024 * 1024;
 /// Files in the cache; listing more would cost more than it saves.
 pub const CACHE_ENTRIES_KEPT: usize = 10_000;
+/// What may be kept of all layers of a run: hashes of paths, links, packages. The largest known image, 3 million files,
+/// takes 110 MiB; ordinary ones take 5.
+pub const MAX_KEPT_BYTES: u64 = 144 * 1024 * 1024;
 /// Uncompressed bytes between decompression and tar walk: 4 pieces of 256 KiB per layer.
 pub const INFLATED_PIECES: usize = 3;
 pub const INFLATED_PIECE_BYTES: usize = 256 * 1024;

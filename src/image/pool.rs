@@ -1,12 +1,14 @@
-//! Memory for parsers, shared by all layers that are read at once.
+//! Memory for parsers, shared by all layers that are read at once, and the account of what is kept of them.
 //!
 //! What a file may hold depends on the file alone (`Candidate::memory`), so results never depend on what else is being
 //! read; the pool only makes large ones wait for each other. Everything is taken at once and by no one who already
 //! holds something, so nobody waits for himself.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use crate::image::limits::MAX_PARSER_MEMORY;
+use crate::image::layer::Fault;
+use crate::image::limits::{MAX_KEPT_BYTES, MAX_PARSER_MEMORY};
 
 #[derive(Debug, Clone)]
 pub(super) struct Pool(Arc<Shared>);
@@ -15,6 +17,7 @@ pub(super) struct Pool(Arc<Shared>);
 struct Shared {
     free: Mutex<u64>,
     given_back: Condvar,
+    kept: AtomicU64,
 }
 
 /// Bytes in use; given back when dropped.
@@ -25,7 +28,11 @@ pub(super) struct Share {
 
 impl Default for Pool {
     fn default() -> Self {
-        Self(Arc::new(Shared { free: Mutex::new(MAX_PARSER_MEMORY), given_back: Condvar::new() }))
+        Self(Arc::new(Shared {
+            free: Mutex::new(MAX_PARSER_MEMORY),
+            given_back: Condvar::new(),
+            kept: AtomicU64::new(0),
+        }))
     }
 }
 
@@ -39,6 +46,17 @@ impl Pool {
         }
         *free -= bytes;
         Share { pool: self.clone(), bytes }
+    }
+}
+
+impl Pool {
+    /// Counts what is kept of layers until the end of the run.
+    pub(super) fn keep(&self, bytes: u64) -> Result<(), Fault> {
+        let kept = self.0.kept.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if kept > MAX_KEPT_BYTES {
+            return Err(Fault::Limit { what: "bytes of names and packages in all layers", max: MAX_KEPT_BYTES });
+        }
+        Ok(())
     }
 }
 

@@ -59,16 +59,9 @@ impl Root {
             .collect();
         let previous = self.databases();
         // Whiteouts may be written through links that the same layer makes; what it makes itself, it does not hide.
-        for (path, target) in &facts.symlinks {
-            let link = Link { target: target.clone(), lineage: self.lineages.of(path) };
-            self.symlinks.insert(path.clone(), link);
-        }
+        self.link(facts);
         self.hide(facts);
-        for (path, target) in &facts.symlinks {
-            let path = self.resolve_parent(path);
-            let link = Link { target: target.clone(), lineage: self.lineages.of(&path) };
-            self.symlinks.insert(path, link);
-        }
+        self.link(facts);
         for (path, captured) in &facts.files {
             self.insert(number, path, captured.clone(), &previous);
         }
@@ -88,13 +81,24 @@ impl Root {
 
     /// Databases as they were below this layer: their history tells which layer brought a package.
     fn databases(&self) -> BTreeMap<String, History> {
-        let is_database = |file: &File| matches!(file.captured.kind, Candidate::DpkgStatus | Candidate::ApkInstalled);
+        use Candidate as C;
+        let is_database = |file: &File| {
+            matches!(file.captured.kind, C::DpkgStatus | C::ApkInstalled | C::RpmDatabase | C::RpmManifest)
+        };
         let with_history = |file: &File| {
             let mut history = file.earlier.clone();
             history.push((file.layer, Arc::clone(&file.captured.extract)));
             history
         };
         self.files.iter().filter(|(_, f)| is_database(f)).map(|(p, f)| (p.clone(), with_history(f))).collect()
+    }
+
+    fn link(&mut self, facts: &LayerFacts) {
+        for (path, target) in &facts.symlinks {
+            let path = self.resolve_parent(path);
+            let link = Link { target: target.clone(), lineage: self.lineages.of(&path) };
+            self.symlinks.insert(path, link);
+        }
     }
 
     fn hide(&mut self, facts: &LayerFacts) {

@@ -79,6 +79,29 @@ impl RawManifest {
         }
     }
 
+    /// The entries of a list of referrers. Others write such lists with fields missing or wrong, and nothing in them is
+    /// signed: only the digest has to be there, everything else is read from the manifest itself.
+    pub fn parse_referrer_list(&self) -> Result<Vec<Descriptor>, ManifestError> {
+        let malformed = |why: String| ManifestError::Malformed { digest: self.digest.clone(), why };
+        let list: WireList = serde_json::from_slice(&self.bytes).map_err(|e| malformed(e.to_string()))?;
+        if list.layers.is_some() || list.config.is_some() {
+            return Err(malformed("both an index and an image manifest".to_owned()));
+        }
+        let entries = list.manifests.into_iter().map(|entry| {
+            let digest = entry.digest.parse().map_err(|e: crate::oci::NameError| malformed(e.to_string()))?;
+            let text = |value: serde_json::Value| value.as_str().map(str::to_owned);
+            let media_type = entry.media_type.and_then(text).unwrap_or_else(|| media_type::OCI_MANIFEST.to_owned());
+            let mut descriptor = Descriptor::new(&media_type, digest, entry.size.and_then(|s| s.as_u64()).unwrap_or(0));
+            descriptor.artifact_type = entry.artifact_type.and_then(text);
+            if let Some(serde_json::Value::Object(annotations)) = entry.annotations {
+                let readable = annotations.into_iter().filter_map(|(name, value)| Some((name, text(value)?)));
+                descriptor.annotations = readable.collect();
+            }
+            Ok(descriptor)
+        });
+        entries.collect()
+    }
+
     fn parse_index(&self) -> Result<Index, ManifestError> {
         let malformed = |why: String| ManifestError::Malformed { digest: self.digest.clone(), why };
         let index: oci_spec::image::ImageIndex =
@@ -111,6 +134,23 @@ fn descriptors(list: &[oci_spec::image::Descriptor]) -> Result<Vec<Descriptor>, 
 
 fn one(descriptor: Option<&oci_spec::image::Descriptor>) -> Result<Option<Descriptor>, crate::oci::NameError> {
     descriptor.map(Descriptor::try_from).transpose()
+}
+
+#[derive(Deserialize)]
+struct WireList {
+    manifests: Vec<WireEntry>,
+    layers: Option<serde::de::IgnoredAny>,
+    config: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireEntry {
+    digest: String,
+    media_type: Option<serde_json::Value>,
+    size: Option<serde_json::Value>,
+    artifact_type: Option<serde_json::Value>,
+    annotations: Option<serde_json::Value>,
 }
 
 /// Just enough to tell an index from an image before the typed parse.

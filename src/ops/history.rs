@@ -137,8 +137,7 @@ async fn events(look: &Look<'_>, on: &DigestReference, tag: &Tag) -> Result<Vec<
     let unknown = |why: String| Reason::new(ReasonCode::TargetUnknown, why);
     let node = look.node(on, &RECORDS).await.map_err(unknown)?;
     let records = look.verified_in(on, &node);
-    if let Some(problem) = node.problems().iter().find(|p| records.is_empty() || p.code != ReasonCode::ReferrersUnclear)
-    {
+    if let Some(problem) = node.problems().first() {
         return Err(problem.clone());
     }
     let scope = Scope::of_tag(tag);

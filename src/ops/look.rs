@@ -12,7 +12,7 @@ use crate::evidence::{PredicateType, Statement, Verified};
 use crate::image::{RegistrySource, expand};
 use crate::oci::{Digest, DigestReference, RawManifest, Repository, Tag};
 use crate::ops::gather::{Depth, Rules, gather, lookup_failure};
-use crate::policy::{Reason, ReasonCode};
+use crate::policy::Reason;
 use crate::promotion::plan::{
     Adoption, DigestRecords, PlanInput, RecordedRelease, RecordedRollback, TagList, tags_to_examine,
 };
@@ -141,10 +141,8 @@ impl Look<'_> {
     /// Every record on `node` that verifies and whose signer may authorise it.
     #[must_use]
     pub fn records_in(&self, reference: &DigestReference, node: &NodeEvidence) -> DigestRecords {
-        // An API that gives no usable answer hides nothing that we wrote: we write to the fallback tag then.
-        let found = !self.verified_in(reference, node).is_empty();
-        let harmless = |problem: &&Reason| !(found && problem.code == ReasonCode::ReferrersUnclear);
-        if let Some(problem) = node.problems().iter().find(harmless) {
+        // Also where the referrers API gave no usable answer: a withdrawal may stand there and not be seen.
+        if let Some(problem) = node.problems().first() {
             self.failures.push(problem.clone());
             return DigestRecords::Unreadable { why: problem.message.clone() };
         }

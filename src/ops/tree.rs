@@ -3,13 +3,14 @@
 //! A missing child and bytes that contradict their digest are *refuted*, a child that cannot be read is *unknown*; the
 //! other children are still looked at. Limits: product.md, "Verdict rules".
 
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::{BoxFuture, join, join_all};
 
 use crate::evidence::verdict::{NodeEvidence, NodeKind};
 use crate::evidence::{Statement, Verified};
 use crate::image::limits::{MAX_CHILDREN, MAX_INDEX_DEPTH};
 use crate::oci::{Descriptor, DigestReference, Manifest, Platform, RawManifest, Repository, media_type};
 use crate::ops::gather::lookup_failure;
+use crate::ops::lists::Lists;
 use crate::policy::{Reason, ReasonCode};
 use crate::registry::{ErrorKind, Registry};
 
@@ -18,6 +19,8 @@ use crate::registry::{ErrorKind, Registry};
 pub struct TreeNode {
     pub evidence: NodeEvidence,
     pub descriptor: Descriptor,
+    /// What is listed for it; read while the manifests came in.
+    pub lists: Lists,
 }
 
 impl TreeNode {
@@ -31,7 +34,17 @@ impl TreeNode {
 
 /// The asked-for node first, then everything below it that needs evidence.
 pub async fn read(registry: &dyn Registry, repository: &Repository, root: &RawManifest) -> Vec<TreeNode> {
-    node(registry, repository, root.descriptor(), None, Ok(root.clone()), 1).await
+    read_listed(registry, repository, root, None).await
+}
+
+/// As [`read`], with the root's lists where they are known already.
+pub async fn read_listed(
+    registry: &dyn Registry,
+    repository: &Repository,
+    root: &RawManifest,
+    lists: Option<Lists>,
+) -> Vec<TreeNode> {
+    node(registry, repository, root.descriptor(), None, Ok(root.clone()), lists, 1).await
 }
 
 fn node<'a>(
@@ -40,43 +53,58 @@ fn node<'a>(
     descriptor: Descriptor,
     platform: Option<Platform>,
     manifest: Result<RawManifest, (bool, Reason)>,
+    lists: Option<Lists>,
     depth: usize,
 ) -> BoxFuture<'a, Vec<TreeNode>> {
     Box::pin(async move {
         let kind = if media_type::is_index(&descriptor.media_type) { NodeKind::Index } else { NodeKind::Image };
         let digest = descriptor.digest.clone();
+        let own_lists = async {
+            match lists {
+                Some(lists) => lists,
+                None => Lists::read(registry, repository, &descriptor.digest).await,
+            }
+        };
         let wrong = |reason| NodeEvidence::contradicted(digest.clone(), kind, platform.clone(), reason);
         let unread = |reason| NodeEvidence::unread(digest.clone(), kind, platform.clone(), reason);
         let manifest = match manifest {
             Ok(manifest) => manifest,
             Err((refuted, reason)) => {
                 let evidence = if refuted { wrong(reason) } else { unread(reason) };
-                return vec![TreeNode { evidence, descriptor }];
+                let lists = own_lists.await;
+                return vec![TreeNode { evidence, descriptor, lists }];
             }
         };
         let (mut evidence, parsed) = match (NodeEvidence::of(&manifest, platform.clone()), manifest.parse()) {
             (Ok(evidence), Ok(parsed)) => (evidence, parsed),
             (Err(error), _) | (_, Err(error)) => {
                 let evidence = wrong(Reason::new(ReasonCode::DigestMismatch, error.to_string()));
-                return vec![TreeNode { evidence, descriptor }];
+                let lists = own_lists.await;
+                return vec![TreeNode { evidence, descriptor, lists }];
             }
         };
-        let Manifest::Index(index) = parsed else { return vec![TreeNode { evidence, descriptor }] };
+        let Manifest::Index(index) = parsed else {
+            let lists = own_lists.await;
+            return vec![TreeNode { evidence, descriptor, lists }];
+        };
         let wanted = |child: &&Descriptor| evidence.children().contains(&child.digest);
         let children: Vec<Descriptor> = index.manifests.iter().filter(wanted).cloned().collect();
         if depth > MAX_INDEX_DEPTH || children.len() > MAX_CHILDREN {
             let message =
                 format!("{digest}: indexes nest at most {MAX_INDEX_DEPTH} deep with at most {MAX_CHILDREN} children");
             evidence.push_problem(Reason::new(ReasonCode::LimitExceeded, message));
-            return vec![TreeNode { evidence, descriptor }];
+            let lists = own_lists.await;
+            return vec![TreeNode { evidence, descriptor, lists }];
         }
         let below = children.into_iter().map(|child| async move {
-            let fetched = fetch(registry, repository, &child).await;
+            let lists = Lists::read(registry, repository, &child.digest);
+            let (fetched, lists) = join(fetch(registry, repository, &child), lists).await;
             let platform = child.platform.clone();
-            node(registry, repository, child, platform, fetched, depth + 1).await
+            node(registry, repository, child, platform, fetched, Some(lists), depth + 1).await
         });
-        let mut nodes = vec![TreeNode { evidence, descriptor }];
-        nodes.extend(join_all(below).await.into_iter().flatten());
+        let (lists, below) = join(own_lists, join_all(below)).await;
+        let mut nodes = vec![TreeNode { evidence, descriptor, lists }];
+        nodes.extend(below.into_iter().flatten());
         nodes
     })
 }

@@ -1,10 +1,11 @@
 //! `verify`: a reference and everything below it, looked at as a stranger would, with a three-valued verdict.
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use crate::evidence::verdict::{NodeEvidence, Requirements, TreeVerdict, Verdict, judge};
 use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository};
-use crate::ops::gather::{Depth, Rules, gather, lookup_failure};
+use crate::ops::gather::{Depth, Rules, gather_listed, lookup_failure};
+use crate::ops::lists::Lists;
 use crate::ops::tree::{self, TreeNode};
 use crate::policy::{Reason, ReasonCode};
 use crate::registry::{ErrorKind, Registry};
@@ -54,11 +55,19 @@ pub async fn verify(
     required: &Requirements,
     depth: Depth,
 ) -> Verification {
-    let root = match fetch_root(registry, reference).await {
+    // What is listed under a digest can be asked before its manifest is there.
+    let early_lists = async {
+        match reference {
+            Reference::Digest(r) => Some(Lists::read(registry, &r.repository, &r.digest).await),
+            Reference::Tag(_) => None,
+        }
+    };
+    let (root, lists) = join(fetch_root(registry, reference), early_lists).await;
+    let root = match root {
         Ok(root) => root,
         Err(verification) => return verification,
     };
-    let nodes = tree::read(registry, reference.repository(), &root).await;
+    let nodes = tree::read_listed(registry, reference.repository(), &root, lists).await;
     let (nodes, _) = gather_all(registry, reference.repository(), nodes, rules, required, depth).await;
     let tree = judge_nodes(nodes, required);
     Verification {
@@ -82,7 +91,8 @@ pub async fn gather_all(
     let each = nodes.into_iter().enumerate().map(|(i, mut node)| async move {
         let kind = node.evidence.kind();
         let types = if i == 0 { required.of_root(kind) } else { required.of_child(kind) };
-        let fallback = gather(registry, repository, &mut node.evidence, rules, &types, depth).await;
+        let lists = node.lists.clone();
+        let fallback = gather_listed(registry, repository, &mut node.evidence, rules, &types, depth, lists).await;
         (node, fallback)
     });
     join_all(each).await.into_iter().unzip()

@@ -97,6 +97,9 @@ fn finish(path: &str, entry: Entry, parsed: &mut Parsed) {
         }
         return;
     };
+    if !is_version(&version) {
+        parsed.unreadable.push(format!("{name}: {version:?} is no version, so no advisory can be matched"));
+    }
     let source_name = entry.origin.filter(clean).unwrap_or_else(|| name.clone());
     parsed.packages.push(Package {
         source: Some(Source { name: source_name, version: version.clone() }),
@@ -106,6 +109,23 @@ fn finish(path: &str, entry: Entry, parsed: &mut Parsed) {
         depends: entry.depends,
         ..Package::new(Ecosystem::Apk, name, version, path)
     });
+}
+
+/// Numbers and dots, a letter, suffixes, a revision (apk-package(5)). Trivy leaves a package with any other version out.
+fn is_version(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let rest = match text.rsplit_once("-r") {
+        Some((rest, revision)) if digits(revision) => rest,
+        _ => text,
+    };
+    let mut parts = rest.split('_');
+    let numbers = parts.next().unwrap_or_default();
+    let numbers = numbers.strip_suffix(|c: char| c.is_ascii_lowercase()).unwrap_or(numbers);
+    let suffix = |part: &str| {
+        let word = part.trim_end_matches(|c: char| c.is_ascii_digit());
+        matches!(word, "alpha" | "beta" | "pre" | "rc" | "cvs" | "svn" | "git" | "hg" | "p")
+    };
+    numbers.split('.').all(digits) && parts.all(suffix)
 }
 
 #[cfg(test)]
@@ -124,6 +144,20 @@ mod tests {
         assert_eq!(ssl.source.as_ref().unwrap().name, "openssl");
         assert_eq!(ssl.depends, ["so:libc.musl", "musl"]);
         assert_eq!(installed.owned, "lib/ld-musl-x86_64.so.1\nx\n");
+    }
+
+    #[test]
+    fn a_version_that_nothing_can_compare_is_said_aloud() {
+        for version in
+            ["1", "1.2.3-r0", "1.1.1d-r3", "20230501-r1", "1.0_alpha1_p2-r0", "2.4.57_git20210101-r0", "9e-r0"]
+        {
+            assert!(is_version(version), "{version}");
+        }
+        for version in ["", "v1", "1..2", "1-2-r0", "1.2_new", "1.2-r", "{{x}}", "1.2.3 "] {
+            assert!(!is_version(version), "{version}");
+        }
+        let parsed = parse("x", b"P:a\nV:latest\n").parsed;
+        assert_eq!((parsed.packages.len(), parsed.unreadable.len()), (1, 1));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! colon, carriage returns, blank lines with spaces, NUL and broken UTF-8 each cost at most their own stanza, and each
 //! loss is an anomaly.
 
-use crate::packages::candidate::candidate;
+use crate::packages::candidate::{Candidate, candidate};
 use crate::packages::deb_version::DebVersion;
 use crate::packages::parsed::Parsed;
 use crate::packages::{Ecosystem, Package, Source};
@@ -195,7 +195,7 @@ pub fn owned_paths(bytes: &[u8]) -> String {
         let Ok(line) = std::str::from_utf8(line) else { continue };
         let Some((_, path)) = line.split_once(char::is_whitespace) else { continue };
         let path = path.trim().trim_start_matches("./").trim_start_matches('/');
-        if !path.is_empty() && (!is_dull(path) || candidate(path).is_some()) {
+        if !path.is_empty() && (!is_dull(path) || candidate(path).is_some_and(|kind| kind != Candidate::DpkgCopyright)) {
             kept.push_str(path);
             kept.push('\n');
         }

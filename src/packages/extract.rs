@@ -33,6 +33,20 @@ pub struct Extract {
     pub unsupported: Option<Unsupported>,
 }
 
+/// A package with its strings: the type has 400 bytes, a Debian package with its dependencies twice that.
+const PACKAGE_BYTES: u64 = 1024;
+
+impl Extract {
+    /// Roughly what this takes in memory.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        let parsed = &self.parsed;
+        let texts = parsed.unreadable.iter().chain(&parsed.limits).map(|text| text.len() as u64);
+        let packages = parsed.packages.len() as u64 * PACKAGE_BYTES;
+        size_of::<Self>() as u64 + self.path.len() as u64 + self.owned.len() as u64 + packages + texts.sum::<u64>()
+    }
+}
+
 impl From<Parsed> for Extract {
     fn from(parsed: Parsed) -> Self {
         Self { parsed, ..Self::default() }

@@ -21,8 +21,8 @@ pub const MAX_DEPTH: usize = 5;
 const MAX_PROPERTIES_BYTES: u64 = 64 * 1024;
 /// The manifest's main section; sections of signed classes follow and may be long.
 pub(super) const MAX_MANIFEST_BYTES: u64 = 256 * 1024;
-/// Packages of one file of the image. The largest bundles have 2,000.
-const MAX_PACKAGES: usize = 50_000;
+/// Held in memory of a package, besides its path.
+const PACKAGE_BYTES: usize = 512;
 
 /// The archive at `path`, a file of `size` bytes. A failure of `reader` looks like the end of the file.
 pub fn read(path: &str, reader: &mut dyn Read, size: u64) -> Parsed {
@@ -31,10 +31,6 @@ pub fn read(path: &str, reader: &mut dyn Read, size: u64) -> Parsed {
     }
     let budget = Budget::new(size);
     let mut parsed = archive(path, reader, &budget, 1);
-    if parsed.packages.len() > MAX_PACKAGES {
-        parsed.packages.truncate(MAX_PACKAGES);
-        parsed.limits.push(format!("more than {MAX_PACKAGES} packages"));
-    }
     without_repetitions(&mut parsed.packages);
     parsed
 }
@@ -74,12 +70,19 @@ fn entry(path: &str, name: &str, inner: &mut dyn Read, budget: &Budget, depth: u
             let limit = format!("{name}: more than {MAX_DEPTH} archives inside one another");
             return Entry::Archive(Parsed { limits: vec![limit], ..Parsed::default() });
         }
-        return Entry::Archive(archive(&inside(path, name), inner, budget, depth + 1));
+        let inside = inside(path, name);
+        // For the package that it is itself.
+        let _ = budget.hold(2 * inside.len() + PACKAGE_BYTES);
+        return Entry::Archive(archive(&inside, inner, budget, depth + 1));
     }
     if is_manifest(name.as_bytes()) {
         let bytes = whole(inner, MAX_MANIFEST_BYTES);
         return match Manifest::parse(&bytes) {
-            Some(manifest) => Entry::Manifest(manifest),
+            Some(manifest) => {
+                // A limit that is hit here ends the walk.
+                let _ = budget.hold(manifest.size());
+                Entry::Manifest(manifest)
+            }
             None => Entry::Unreadable(format!("{name}: main section of more than {MAX_MANIFEST_BYTES} bytes")),
         };
     }
@@ -87,6 +90,7 @@ fn entry(path: &str, name: &str, inner: &mut dyn Read, budget: &Budget, depth: u
     if bytes.len() as u64 > MAX_PROPERTIES_BYTES {
         return Entry::Unreadable(format!("{name}: more than {MAX_PROPERTIES_BYTES} bytes"));
     }
+    let _ = budget.hold(bytes.len() + path.len() + PACKAGE_BYTES);
     Entry::Properties(pom_properties(&bytes))
 }
 

@@ -46,6 +46,22 @@ fn is_plausible(part: &str) -> bool {
     !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-+~".contains(c))
 }
 
+/// The attributes that are kept.
+const ATTRIBUTES: [&str; 10] = [
+    "Implementation-Title",
+    "Implementation-Version",
+    "Implementation-Vendor-Id",
+    "Specification-Title",
+    "Specification-Version",
+    "Bundle-Name",
+    "Bundle-Version",
+    "Bundle-SymbolicName",
+    "Bundle-License",
+    LICENCE,
+];
+/// Jenkins' plugins number theirs.
+const LICENCE: &str = "Plugin-License-Name";
+
 /// The manifest's main section, which speaks of the archive as a whole.
 #[derive(Debug, Default)]
 pub(super) struct Manifest(Vec<(String, String)>);
@@ -72,7 +88,13 @@ impl Manifest {
                 }
             }
         }
+        attributes.retain(|(key, _)| ATTRIBUTES.contains(&key.as_str()) || key.starts_with(LICENCE));
         Some(Self(attributes))
+    }
+
+    /// Bytes of it.
+    pub(super) fn size(&self) -> usize {
+        self.0.iter().map(|(key, value)| key.len() + value.len() + 64).sum()
     }
 
     /// The first of `keys` with a value that is no reference into a table of translations.
@@ -109,7 +131,7 @@ impl Manifest {
 
     /// Jenkins' and OSGi's ways to name licences.
     pub(super) fn licences(&self) -> Vec<String> {
-        let jenkins = self.0.iter().filter(|(key, _)| key.starts_with("Plugin-License-Name"));
+        let jenkins = self.0.iter().filter(|(key, _)| key.starts_with(LICENCE));
         let mut found: Vec<String> = jenkins.map(|(_, value)| value.trim().to_owned()).collect();
         if found.is_empty() {
             let bundle = self.first(&["Bundle-License"]).unwrap_or_default();

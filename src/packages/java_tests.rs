@@ -115,3 +115,13 @@ fn names_of_entries_lead_nowhere_else() {
     assert_eq!(inside("a/b.jar", "../../etc/x.jar"), "a/b.jar/etc/x.jar");
     assert_eq!(inside("a/b.jar", "/lib//x.jar"), "a/b.jar/lib/x.jar");
 }
+
+#[test]
+fn what_an_archive_makes_us_remember_is_bounded() {
+    let long = format!("{}/pom.properties", "x".repeat(60_000));
+    let mut writer = Writer::default();
+    for _ in 0..300 {
+        writer.add(&long, LOG4J.as_bytes(), How::Stored);
+    }
+    assert_eq!(parse("a.jar", &writer.end()).limits.len(), 1);
+}

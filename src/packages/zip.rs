@@ -17,6 +17,9 @@ pub const MAX_ENTRIES: usize = 500_000;
 /// Entries of one archive that are read: module descriptions and archives inside.
 pub const MAX_READ: usize = 20_000;
 
+/// Held in memory of an entry that matters, besides its name.
+const ENTRY_BYTES: usize = 128;
+
 const LOCAL: &[u8; 4] = b"PK\x03\x04";
 const LISTED: &[u8; 4] = b"PK\x01\x02";
 const END: &[u8; 4] = b"PK\x05\x06";
@@ -72,7 +75,7 @@ struct Walk<'a, T, W, R> {
     read: R,
     taken: Vec<Taken<T>>,
     /// Why an entry at some place was not read.
-    refused: Vec<(u64, String)>,
+    refused: BTreeMap<u64, String>,
     directory: Directory,
     entries: usize,
 }
@@ -90,7 +93,7 @@ pub(super) fn walk<T>(
         matters,
         read,
         taken: Vec::new(),
-        refused: Vec::new(),
+        refused: BTreeMap::new(),
         directory: Directory::default(),
         entries: 0,
     };
@@ -139,13 +142,14 @@ impl<T, W: FnMut(&[u8]) -> bool, R: FnMut(&str, &mut dyn Read) -> T> Walk<'_, T,
         if !(self.matters)(&name) {
             return self.pass(size);
         }
+        self.budget.hold(name.len() + ENTRY_BYTES)?;
         let why = match (method, size) {
             _ if flags & ENCRYPTED != 0 => Some("it is encrypted".to_owned()),
             (8 | 0, _) => None,
             (other, _) => Some(format!("compression method {other}")),
         };
         if let Some(why) = why {
-            self.refused.push((at, why));
+            self.refused.insert(at, why);
             return self.pass(size);
         }
         if self.taken.len() >= MAX_READ {
@@ -181,7 +185,7 @@ impl<T, W: FnMut(&[u8]) -> bool, R: FnMut(&str, &mut dyn Read) -> T> Walk<'_, T,
         let outcome = checked.finish();
         match outcome {
             Ok(checksum) => self.taken.push(Taken { at, name, checksum, content }),
-            Err(Trouble::Corrupt(why)) => self.refused.push((at, why)),
+            Err(Trouble::Corrupt(why)) => _ = self.refused.insert(at, why),
             Err(limit @ Trouble::Limit(_)) => return Err(limit),
         }
         if let Some(size) = size {
@@ -208,6 +212,7 @@ impl<T, W: FnMut(&[u8]) -> bool, R: FnMut(&str, &mut dyn Read) -> T> Walk<'_, T,
         if self.directory.entries.len() >= MAX_READ {
             return Err(Trouble::Limit(format!("more than {MAX_READ} entries that matter")));
         }
+        self.budget.hold(name.len() + ENTRY_BYTES)?;
         let mut offset = u64::from(u32_at(&header, 42));
         if offset == u64::from(u32::MAX) {
             // Behind those sizes that did not fit either.
@@ -253,7 +258,7 @@ impl<T, W: FnMut(&[u8]) -> bool, R: FnMut(&str, &mut dyn Read) -> T> Walk<'_, T,
         for entry in self.directory.entries {
             let name = String::from_utf8_lossy(&entry.name).into_owned();
             let at = base.saturating_add(entry.offset);
-            let refused = self.refused.iter().find(|(place, _)| *place == at).map(|(_, why)| why.clone());
+            let refused = self.refused.get(&at).cloned();
             let why = match places.remove(&at) {
                 Some(taken) if taken.name != entry.name => "another name stands at its place".to_owned(),
                 Some(taken) if taken.checksum != entry.checksum => "its checksum is another".to_owned(),

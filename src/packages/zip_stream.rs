@@ -15,6 +15,8 @@ pub const MAX_UNPACKED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 pub const MAX_RATIO: u64 = 100;
 /// The ratio counts only after this many unpacked bytes.
 pub const RATIO_FREE_BYTES: u64 = 16 * 1024 * 1024;
+/// What may be held in memory of one file of the image: names, places and packages. 2,000 libraries take half a megabyte.
+pub const MAX_HELD_BYTES: u64 = 16 * 1024 * 1024;
 /// A descriptor behind an entry: signature, checksum, two sizes of eight bytes.
 const DESCRIPTOR: usize = 24;
 /// The same without its signature, before the next header.
@@ -39,12 +41,13 @@ pub(super) struct Budget {
     /// Bytes of the file itself.
     size: u64,
     unpacked: Rc<Cell<u64>>,
+    held: Rc<Cell<u64>>,
     spent: Rc<RefCell<Option<String>>>,
 }
 
 impl Budget {
     pub(super) fn new(size: u64) -> Self {
-        Self { size, unpacked: Rc::default(), spent: Rc::default() }
+        Self { size, unpacked: Rc::default(), held: Rc::default(), spent: Rc::default() }
     }
 
     fn take(&self, bytes: usize) -> io::Result<()> {
@@ -59,6 +62,18 @@ impl Budget {
         };
         *self.spent.borrow_mut() = Some(why.clone());
         Err(io::Error::other(why))
+    }
+
+    /// Charges `bytes` that are kept in memory until the file is read.
+    pub(super) fn hold(&self, bytes: usize) -> Result<(), Trouble> {
+        let total = self.held.get() + bytes as u64;
+        self.held.set(total);
+        if total <= MAX_HELD_BYTES {
+            return Ok(());
+        }
+        let why = format!("names and descriptions of more than {MAX_HELD_BYTES} bytes");
+        *self.spent.borrow_mut() = Some(why.clone());
+        Err(Trouble::Limit(why))
     }
 
     /// The limit that was hit, if one was: then nothing more can be read.

@@ -11,6 +11,7 @@ pub mod history;
 pub mod operator;
 pub mod plan;
 pub mod record;
+pub mod retention;
 pub mod rollback;
 pub mod saved_plan;
 pub mod verified_record;

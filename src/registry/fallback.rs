@@ -23,7 +23,27 @@ pub async fn read_fallback(
     repository: &Repository,
     subject: &Digest,
 ) -> Result<Option<Vec<Descriptor>>, RegistryError> {
-    Ok(read_index(registry, repository, subject).await?.map(|index| index.manifests))
+    let Some(manifest) = manifest_of(registry, repository, subject).await? else { return Ok(None) };
+    let error = |kind, message: String| RegistryError::new(kind, OPERATION, format!("{repository}@{subject}"), message);
+    if !media_type::is_index(manifest.media_type()) {
+        return Err(error(ErrorKind::Malformed, format!("expected an image index, found {}", manifest.media_type())));
+    }
+    let entries = manifest.parse_referrer_list().map_err(|why| error(ErrorKind::Malformed, why.to_string()))?;
+    if entries.len() > MAX_REFERRERS {
+        let message = format!("{} referrers, at most {MAX_REFERRERS} are looked at", entries.len());
+        return Err(error(ErrorKind::Limit, message));
+    }
+    Ok(Some(entries))
+}
+
+async fn manifest_of(
+    registry: &dyn Registry,
+    repository: &Repository,
+    subject: &Digest,
+) -> Result<Option<RawManifest>, RegistryError> {
+    let tag = Tag::referrers_fallback(subject);
+    let reference = Reference::Tag(TagReference { repository: repository.clone(), tag });
+    Ok(registry.manifest(&reference).await?.filter(|manifest| manifest.digest() != subject))
 }
 
 /// The fallback index as it stands, with its own annotations, which a rewrite keeps.
@@ -35,10 +55,7 @@ pub(super) async fn read_index(
     let tag = Tag::referrers_fallback(subject);
     let reference = Reference::Tag(TagReference { repository: repository.clone(), tag });
     let error = |kind, message: String| RegistryError::new(kind, OPERATION, &reference, message);
-    let Some(manifest) = registry.manifest(&reference).await? else { return Ok(None) };
-    if manifest.digest() == subject {
-        return Ok(None);
-    }
+    let Some(manifest) = manifest_of(registry, repository, subject).await? else { return Ok(None) };
     let index = match manifest.parse() {
         Ok(Manifest::Index(index)) => index,
         Ok(Manifest::Image(_)) => {

@@ -8,13 +8,14 @@ pub mod attach;
 mod backoff;
 pub mod fallback;
 pub mod http;
+pub mod legacy;
 pub mod memory;
 mod stop;
 
 use std::pin::Pin;
 
 use async_trait::async_trait;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
 pub use stop::StopSignal;
@@ -86,11 +87,43 @@ pub trait Registry: Send + Sync + std::fmt::Debug {
         bytes: &[u8],
     ) -> Result<Descriptor, RegistryError>;
 
+    /// Brings a blob from one repository to another unless it is there; `true` where it was written. A blob that `from`
+    /// lacks is a [`ErrorKind::Contradiction`]. Implementations for real registries hold no whole blob in memory.
+    async fn copy_blob(
+        &self,
+        from: &Repository,
+        to: &Repository,
+        descriptor: &Descriptor,
+    ) -> Result<bool, RegistryError> {
+        let error = |kind, message: String| {
+            RegistryError::new(kind, "copy blob", format!("{to}@{}", descriptor.digest), message)
+        };
+        if self.blob(to, descriptor).await?.is_some() {
+            return Ok(false);
+        }
+        let found = self.blob(from, descriptor).await?;
+        let missing = || error(ErrorKind::Contradiction, format!("blob {} is not in {from}", descriptor.digest));
+        let mut bytes = Vec::new();
+        let read = found.ok_or_else(missing)?.read_to_end(&mut bytes).await;
+        read.map_err(|e| {
+            RegistryError::of_io(&e).cloned().unwrap_or_else(|| error(ErrorKind::Unavailable, e.to_string()))
+        })?;
+        self.put_blob(to, &descriptor.media_type, &bytes).await?;
+        Ok(true)
+    }
+
     /// Every tag of the repository, all pages, in the registry's order. `Ok(None)`: no such repository.
     async fn tags(&self, repository: &Repository) -> Result<Option<Vec<Tag>>, RegistryError>;
 
     /// Asks the referrers API about `subject`.
     async fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<ReferrersAnswer, RegistryError>;
+
+    /// Deletes a manifest, and with it every tag that points to it. `Ok(false)`: it was not there. Where nothing can be
+    /// deleted, [`ErrorKind::Refused`].
+    async fn delete_manifest(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
+        let subject = format!("{repository}@{digest}");
+        Err(RegistryError::new(ErrorKind::Refused, "DELETE manifest", subject, "nothing can be deleted here"))
+    }
 }
 
 /// For branching; texts are for people.

@@ -28,17 +28,17 @@ use crate::sigstore::{
 /// Everything one call may take, retries included; well under the certificate's ten minutes.
 const DEADLINE: Duration = Duration::from_secs(90);
 /// A log answers 409 for an entry it has already. Another signature over the same statement is another entry.
-const MAX_RESIGNED: u32 = 3;
+pub(super) const MAX_RESIGNED: u32 = 3;
 
 /// Signs with the identity of a token. Holds no key: each call makes its own and forgets it.
 pub struct KeylessSigner {
-    services: Services,
+    pub(super) services: Services,
     tokens: TokenSource,
-    trust_root: TrustRoot,
-    clock: Clock,
-    http: reqwest::Client,
-    log: Log,
-    deadline: Duration,
+    pub(super) trust_root: TrustRoot,
+    pub(super) clock: Clock,
+    pub(super) http: reqwest::Client,
+    pub(super) log: Log,
+    pub(super) deadline: Duration,
 }
 
 impl KeylessSigner {
@@ -96,7 +96,7 @@ impl KeylessSigner {
         Err(SigstoreError::Unavailable { service: Service::Rekor, why })
     }
 
-    async fn timestamp(
+    pub(super) async fn timestamp(
         &self,
         signature: &SignatureBytes,
         deadline: Instant,

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use sigstore_rekor::{DsseEntry, HashedRekordV2, LogEntry, RekorApiVersion, RekorV2KeyDetails};
-use sigstore_types::{DerCertificate, DsseEnvelope, KindVersion, TransparencyLogEntry};
+use sigstore_rekor::{DsseEntry, HashedRekord, HashedRekordV2, LogEntry, RekorApiVersion, RekorV2KeyDetails};
+use sigstore_types::{DerCertificate, DsseEnvelope, KindVersion, SignatureBytes, TransparencyLogEntry};
 use tokio::time::Instant;
 
 use crate::sigstore::exchange::{Trouble, nonsense, post};
@@ -48,20 +48,51 @@ impl Log {
         deadline: Instant,
     ) -> Result<Submitted, SigstoreError> {
         let body = self.request(envelope, pae, certificate)?;
-        let submitted = until(deadline, SERVICE, || async {
-            match post(http, &self.url, "application/json", body.clone(), "").await {
-                Ok(answer) => self.entry(&answer),
-                Err(Trouble::Status { status: 409, .. }) => Attempt::Done(Submitted::AlreadyThere),
-                Err(trouble) => trouble.attempt(SERVICE),
-            }
-        });
-        submitted.await.map_err(|error| match error {
+        self.post(http, body, KindVersion::DsseV001, deadline).await.map_err(|error| match error {
             SigstoreError::Rejected { service, status, why } => {
                 let why = format!("{why} (a statement of {} bytes)", envelope.payload.as_bytes().len());
                 SigstoreError::Rejected { service, status, why }
             }
             other => other,
         })
+    }
+
+    /// Submits a signature over `blob` itself.
+    pub(super) async fn submit_blob(
+        &self,
+        http: &reqwest::Client,
+        blob: &[u8],
+        signature: &SignatureBytes,
+        certificate: &DerCertificate,
+        deadline: Instant,
+    ) -> Result<Submitted, SigstoreError> {
+        let hash = sigstore_crypto::sha256(blob);
+        let body = if self.version == RekorApiVersion::V2 {
+            let details = RekorV2KeyDetails::PkixEcdsaP256Sha256;
+            serde_json::to_vec(&HashedRekordV2::new_with_certificate(&hash, signature, certificate, details))
+        } else {
+            serde_json::to_vec(&HashedRekord::new(&hash, signature, certificate))
+        };
+        let body = body.map_err(|e| SigstoreError::Statement { why: e.to_string() })?;
+        self.post(http, body, KindVersion::HashedRekordV001, deadline).await
+    }
+
+    /// `kind` is what an answer of Rekor v1 is about.
+    async fn post(
+        &self,
+        http: &reqwest::Client,
+        body: Vec<u8>,
+        kind: KindVersion,
+        deadline: Instant,
+    ) -> Result<Submitted, SigstoreError> {
+        let submitted = until(deadline, SERVICE, || async {
+            match post(http, &self.url, "application/json", body.clone(), "").await {
+                Ok(answer) => self.entry(&answer, kind),
+                Err(Trouble::Status { status: 409, .. }) => Attempt::Done(Submitted::AlreadyThere),
+                Err(trouble) => trouble.attempt(SERVICE),
+            }
+        });
+        submitted.await
     }
 
     fn request(
@@ -83,11 +114,11 @@ impl Log {
         body.map_err(|e| unsignable(e.to_string()))
     }
 
-    fn entry(&self, answer: &[u8]) -> Attempt<Submitted> {
+    fn entry(&self, answer: &[u8], kind: KindVersion) -> Attempt<Submitted> {
         let entry = if self.version == RekorApiVersion::V2 {
             serde_json::from_slice(answer).map_err(|e| e.to_string())
         } else {
-            entry_v1(answer)
+            entry_v1(answer, kind)
         };
         match entry {
             Ok(entry) => Attempt::Done(Submitted::Entry(Box::new(entry))),
@@ -97,8 +128,8 @@ impl Log {
 }
 
 /// Rekor v1 answers with a map of one entry.
-fn entry_v1(answer: &[u8]) -> Result<TransparencyLogEntry, String> {
+fn entry_v1(answer: &[u8], kind: KindVersion) -> Result<TransparencyLogEntry, String> {
     let entries: HashMap<String, LogEntry> = serde_json::from_slice(answer).map_err(|e| e.to_string())?;
     let entry = entries.into_values().next().ok_or("an empty answer")?;
-    entry.to_bundle_entry(KindVersion::DsseV001).map_err(|e| e.to_string())
+    entry.to_bundle_entry(kind).map_err(|e| e.to_string())
 }

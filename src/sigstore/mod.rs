@@ -5,6 +5,7 @@
 //! lives in `evidence`; attaching is `registry`'s. The identity token goes to Fulcio only, redirects are not followed, and
 //! neither token nor foreign bodies beyond a short excerpt reach an error text (I10, I11).
 
+mod blob;
 mod exchange;
 mod fulcio;
 mod keyless;

@@ -5,9 +5,12 @@
 
 use std::path::PathBuf;
 
-use countersign::evidence::{Moment, PredicateType, Refusal, Statement, TrustRoot, Unverified, Verified, verify};
+use countersign::evidence::{
+    Blob, BlobSigner, Moment, PredicateType, Refusal, Statement, TrustRoot, Unverified, Verified, VerifiedBlob, verify,
+    verify_blob,
+};
 use countersign::identity::{ExpectedIdentities, ExpectedIdentity, GitHubExpectation, IdentityRole, NamePattern};
-use countersign::oci::Digest;
+use countersign::oci::{Digest, Manifest, RawManifest, media_type};
 use countersign::policy::ReasonCode;
 
 const EMAIL: &str = "releaser@example.com";
@@ -136,11 +139,79 @@ fn bundles_that_are_not_ours_are_refused_with_the_right_code() {
             _ => panic!("{name}: {signer:?}"),
         }
     }
-    // Only an extension policy refuses this one; none is asked for here.
-    assert!(vectors.check(&vectors.read("refuse/ci-self-hosted-private"), &vectors.index, &ci).is_ok());
+    // Only further claims refuse this one.
+    let self_hosted = vectors.read("refuse/ci-self-hosted-private");
+    assert!(vectors.check(&self_hosted, &vectors.index, &ci).is_ok());
+    for (claim, found) in
+        [("runner-environment=github-hosted", "self-hosted"), ("source-repository-visibility=public", "private")]
+    {
+        let claims = vec![claim.parse().unwrap()];
+        let hosted = ci.clone().with_claims(claims);
+        let refusal = vectors.check(&self_hosted, &vectors.index, &hosted).unwrap_err();
+        assert_eq!(refusal.code, ReasonCode::ClaimMismatch);
+        assert!(refusal.message.contains(found), "{refusal}");
+        assert!(vectors.check(&vectors.read("ci/sign-index"), &vectors.index, &hosted).is_ok(), "{claim}");
+    }
     let issuer = exactly(EMAIL, "http://127.0.0.1:9000/");
     let refusal = vectors.check(&vectors.read("email/sign-index"), &vectors.index, &issuer).unwrap_err();
     assert_eq!(refusal.code, ReasonCode::IssuerMismatch);
+}
+
+#[test]
+fn what_is_refused_as_evidence_is_good_for_what_it_was_made_for() {
+    let Some(vectors) = Vectors::find("what_is_refused_as_evidence_is_good_for_what_it_was_made_for") else { return };
+    // `cosign sign-blob` of the index manifest's bytes.
+    let blob = Unverified::of_blob(&vectors.read("refuse/blob-signature")).unwrap();
+    let by = |expected: &ExpectedIdentities, digest: &Digest| {
+        verify_blob(&blob, Blob::Digest(digest), BlobSigner::Identity(expected), &vectors.trust_root, moment())
+    };
+    let verified = by(&exactly(EMAIL, EMAIL_ISSUER), &vectors.index).unwrap();
+    assert_eq!(verified.signer.unwrap().name, EMAIL);
+    let code = |result: Result<VerifiedBlob, Refusal>| result.unwrap_err().code;
+    assert_eq!(code(by(&exactly(EMAIL, EMAIL_ISSUER), &vectors.amd64)), ReasonCode::SubjectMismatch);
+    assert_eq!(code(by(&exactly("other@example.com", EMAIL_ISSUER), &vectors.index)), ReasonCode::IdentityMismatch);
+    // The other instance's own trust root accepts its bundle.
+    let root = std::fs::read(vectors.folder.join("refuse/other-trust-root.trusted_root.json")).unwrap();
+    let root = TrustRoot::from_json(&root).unwrap();
+    let bundle = Unverified::from_bytes(&vectors.read("refuse/other-trust-root")).unwrap();
+    let verified = verify(&bundle, &vectors.index, &exactly(EMAIL, "http://127.0.0.1:9100"), &root, moment());
+    assert_eq!(*verified.unwrap().predicate_type(), PredicateType::SIGNATURE);
+    // Two subjects are good for a blob, whichever of them it is.
+    let bundle = Unverified::of_blob(&vectors.read("refuse/two-subjects")).unwrap();
+    let expected = exactly(EMAIL, EMAIL_ISSUER);
+    let signer = BlobSigner::Identity(&expected);
+    let verified = verify_blob(&bundle, Blob::Digest(&vectors.index), signer, &vectors.trust_root, moment());
+    assert!(verified.is_ok(), "{verified:?}");
+}
+
+/// A vector that is added must not be forgotten here.
+#[test]
+fn every_bundle_of_the_vectors_is_used_by_these_tests() {
+    let Some(vectors) = Vectors::find("every_bundle_of_the_vectors_is_used_by_these_tests") else { return };
+    let source = include_str!("evidence.rs");
+    for folder in ["email", "ci", "refuse"] {
+        for file in std::fs::read_dir(vectors.folder.join(folder)).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            let Some(name) = name.strip_suffix(".sigstore.json") else { continue };
+            assert!(source.contains(&format!("\"{name}\"")) || source.contains(&format!("refuse/{name}\"")), "{name}");
+        }
+    }
+}
+
+/// What registries hold around the bundles, as cosign left it there.
+#[test]
+fn lists_and_manifests_that_cosign_wrote_are_read() {
+    let Some(vectors) = Vectors::find("lists_and_manifests_that_cosign_wrote_are_read") else { return };
+    let read = |name: &str| std::fs::read(vectors.folder.join(name)).unwrap();
+    for (name, entries) in [("referrers-amd64.json", 3), ("fallback-index.json", 2)] {
+        let raw = RawManifest::new(media_type::OCI_INDEX, read(name));
+        let Ok(Manifest::Index(index)) = raw.parse() else { panic!("{name} is no index") };
+        assert_eq!(index.manifests.len(), entries, "{name}");
+    }
+    let raw = RawManifest::new(media_type::OCI_MANIFEST, read("referrer-manifest.json"));
+    let Ok(Manifest::Image(manifest)) = raw.parse() else { panic!("no manifest") };
+    assert!(manifest.subject.is_some() && manifest.layers.len() == 1);
+    assert_eq!(manifest.effective_artifact_type(), media_type::SIGSTORE_BUNDLE);
 }
 
 #[test]

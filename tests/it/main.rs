@@ -18,6 +18,8 @@ mod cli_text;
 mod compile_fail;
 /// The verification cases of sigstore-conformance.
 mod conformance;
+/// Trees with their evidence to another registry.
+mod copy;
 /// The client is killed; the rerun finishes.
 mod crash;
 mod crash_matrix;
@@ -31,18 +33,24 @@ mod evidence;
 mod fuzz;
 /// What tags pointed to.
 mod history;
+/// Seeds of the fuzz targets.
+mod fuzz_seeds;
 /// Images made to mislead: the right outcome, within bounds.
 mod hostile;
 /// Trees and layers of images, good and hostile.
 mod image;
 /// The invariants, from outside.
 mod invariants;
+/// Every layout of evidence, read and written.
+mod layouts;
 /// Broad identities are reported, refusals explained.
 mod layer_cache;
 
 mod lint;
 /// Evidence from a folder instead of a registry.
 mod offline;
+/// Plans that are saved and confirmed, and assembled indexes.
+mod plans;
 /// Rego unit tests of `policies/`, through the engine that decides.
 mod policies;
 /// The whole gate as CI sees it.
@@ -53,6 +61,8 @@ mod reference;
 mod registry;
 /// Tags to verified digests.
 mod resolve;
+/// The keep-set.
+mod retain;
 /// One channel goes back and is held.
 mod rollback;
 /// Layers to inventories and SBOMs.
@@ -61,6 +71,8 @@ mod sbom;
 mod scanner;
 /// Keyless signing against the sandbox's Sigstore.
 mod signing;
+/// Thousands of tags; only when asked for.
+mod sizes;
 /// The shared language of the black-box tests.
 mod support;
 /// Evidence of a whole release, from bundles to `VerifiedEvidence`.

@@ -187,6 +187,37 @@ async fn a_bundle_that_the_trust_root_refuses_is_not_handed_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rekor_v1_is_spoken_where_the_signing_configuration_says_so() {
+    let sigstore = Sigstore::start(Options { rekor_version: 1, ..Options::default() }).await.unwrap();
+    let bundles = signer(&sigstore, email(&sigstore)).sign(&statements(3)).await.unwrap();
+    check_all(&sigstore, &by_email(&sigstore), &bundles);
+    let bundle: serde_json::Value = serde_json::from_slice(&bundles[0].bytes).unwrap();
+    let entry = &bundle["verificationMaterial"]["tlogEntries"][0];
+    assert_eq!(entry["kindVersion"], serde_json::json!({"kind": "dsse", "version": "0.0.1"}));
+    assert!(entry["inclusionPromise"]["signedEntryTimestamp"].is_string(), "{entry:#}");
+    // The answer is lost, the entry is there: 409, and a new signature.
+    sigstore.faults().renumber();
+    sigstore.faults().add(Service::Rekor, When::Nth(1), Effect::DropAfter);
+    check_all(
+        &sigstore,
+        &by_email(&sigstore),
+        &signer(&sigstore, email(&sigstore)).sign(&statements(1)).await.unwrap(),
+    );
+    assert_eq!(sigstore.log().of(Service::Rekor).iter().filter(|r| r.status == Some(409)).count(), 1);
+    for (effect, expected) in [
+        (Effect::WrongPromise, ReasonCode::InclusionPromiseInvalid),
+        (Effect::WrongKey, ReasonCode::CheckpointInvalid),
+        (Effect::WrongInclusionProof, ReasonCode::InclusionProofInvalid),
+    ] {
+        sigstore.faults().clear();
+        sigstore.faults().add(Service::Rekor, When::Always, effect);
+        let error = signer(&sigstore, email(&sigstore)).sign(&statements(1)).await.unwrap_err();
+        let SigstoreError::NotVerifiable { code, .. } = error else { panic!("{error}") };
+        assert_eq!(code, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_redirect_is_followed() {
     let sigstore = Sigstore::start(Options::default()).await.unwrap();
     sigstore.faults().add(Service::Fulcio, When::Always, Effect::Status(307));

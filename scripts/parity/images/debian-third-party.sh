@@ -5,8 +5,7 @@ set -euo pipefail
 export SOURCE_DATE_EPOCH=1735689600
 work=$1
 mkdir "$work/layers"
-# Unpacked, not set up: the database and the files are all that counts.
-mmdebstrap --quiet --components=main --variant=extract --include=node-semver,node-abbrev bookworm "$work/layers/0.tar"
+mmdebstrap --quiet --components=main --variant=minbase --include=node-semver,node-abbrev bookworm "$work/layers/0.tar"
 deb() { # NAME VERSION MAINTAINER
   local folder=$work/deb-$1 modules=$work/deb-$1/usr/lib/node_modules/$1-inside
   mkdir -p "$folder/DEBIAN" "$modules"

@@ -5,8 +5,7 @@ set -euo pipefail
 root=$1/root work=$1/work
 mkdir -p "$root/usr/local/bin" "$root/srv/downloads" "$work/main" "$work/local"
 export GOFLAGS=-mod=mod GOWORK=off GOBIN=$work/bin GOTOOLCHAIN=local CGO_ENABLED=0
-go install github.com/mikefarah/yq/v3@v3.4.1
-go install -ldflags=-s github.com/cespare/xxhash/v2/xxhsum@v2.2.0
+go install github.com/gogo/protobuf/protoc-gen-gofast@v1.3.1
 cp "$GOBIN"/* "$root/usr/local/bin"
 
 cat >"$work/local/go.mod" <<<'module example.org/local'
@@ -43,7 +42,6 @@ build usr/local/bin/plain
 build usr/local/bin/stamped -ldflags='-s -w -X main.version=2.3.4 -X main.commit=abc'
 build usr/local/bin/moved -buildmode=pie
 GOARCH=s390x build usr/local/bin/big-endian
-GOARCH=386 build usr/local/bin/narrow
 GOOS=windows build srv/downloads/tool.exe
 GOOS=darwin GOARCH=arm64 build srv/downloads/tool-darwin
 chmod 644 "$root/srv/downloads/tool.exe"

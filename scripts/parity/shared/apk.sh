@@ -5,7 +5,7 @@
 apk_image() {
   local root=$1/root checkout=$2 change=$3; shift 3
   mkdir -p "$root/etc/apk" "$root/lib/apk/db" "$root/usr/lib"
-  sed -e 's/{{arch}}/x86_64/' -e "$change" "$checkout/sandbox/src/image/samples/alpine-3.10.installed" >"$root/lib/apk/db/installed"
+  sed -e 's/{{arch}}/x86_64/; s/{{openssl}}/1.1.1d-r0/' -e "$change" "$checkout/sandbox/src/image/samples/alpine-3.10.installed" >"$root/lib/apk/db/installed"
   # The last entry has no blank line after it, and owns the file of a language.
   mkdir -p "$root/usr/lib/node_modules/npm" "$root/usr/lib/node_modules/own"
   printf '\nP:npm\nV:10.2.5-r0\nA:x86_64\nL:Artistic-2.0\no:npm\nD:nodejs so:libc.musl-x86_64.so.1\nF:usr/lib/node_modules/npm\nR:package.json\n' >>"$root/lib/apk/db/installed"

@@ -56,7 +56,7 @@ pub(super) fn layout(store: &Store, names: &Names) -> Layout {
     let Some(sections) = sections.filter(|_| layout.wants.is_empty() && layout.broken.is_none()) else { return layout };
     let table = sections.get(header.names as usize).map_or(0, |s| s.offset);
     let named = |places: &[u64]| {
-        sections.iter().find(|s| table > 0 && places.contains(&table.saturating_add(u64::from(s.name))))
+        sections.iter().find(|s| table > 0 && places.binary_search(&table.saturating_add(u64::from(s.name))).is_ok())
     };
     layout.go = named(&names.go).map(|s| s.address..s.address.saturating_add(s.size)).or(writable);
     let audit = named(&names.audit).or_else(|| named(&names.audit_before_1));

@@ -25,7 +25,7 @@ pub(super) fn go(path: &str, layout: &Layout, marks: &Marks, store: &Store) -> O
         |blob: &&Growing| layout.address(blob.at).is_some_and(|at| place.contains(&at) && at.is_multiple_of(GO_ALIGN));
     let Some(blob) = marks.blobs.iter().find(in_place) else {
         let lost =
-            marks.overflow.then(|| Parsed { limits: vec![too_many("Go build information")], ..Parsed::default() });
+            marks.go_lost.then(|| Parsed { limits: vec![too_many("Go build information")], ..Parsed::default() });
         return lost;
     };
     match go_binary::blob(&blob.bytes) {
@@ -47,7 +47,7 @@ pub(super) fn audit(path: &str, layout: &Layout, marks: &Marks) -> Option<Parsed
     }
     let section = layout.audit.clone()?;
     let Some(stream) = marks.streams.iter().find(|stream| stream.at == section.start) else {
-        if marks.overflow {
+        if marks.audit_lost {
             return Some(Parsed { limits: vec![too_many("compressed documents")], ..Parsed::default() });
         }
         return unreadable("the section holds no compressed JSON object");

@@ -37,7 +37,7 @@ fn read(store: &Store) -> Result<Layout, Option<Range<u64>>> {
     let header = Fields { bytes, little };
     let commands = start + if wide { 32 } else { 28 };
     let size = u64::from(header.u32(20).ok_or(None)?);
-    let mut rest = get(commands..commands + size)?;
+    let mut rest = get(commands..commands.checked_add(size).ok_or(None)?)?;
     let mut layout = Layout::default();
     let mut writable = None;
     for _ in 0..header.u32(16).ok_or(None)? {

@@ -20,7 +20,9 @@ pub(super) const MAX_AUDIT_BYTES: usize = 4 * 1024 * 1024;
 /// Module lists of old Go, as they stand alone in the file.
 const MAX_GO_BYTES: usize = 512 * 1024;
 /// Blobs of build information that are kept: a file has one, programs that read such blobs contain the mark once more.
-const MAX_BLOBS: usize = 4;
+const MAX_BLOBS: usize = 16;
+/// Places that are tried for a zlib stream: by chance there is one in 16 KiB.
+const MAX_PROBES: usize = 200_000;
 /// A version text is `go1.17.13` or `devel +` with a commit and a date.
 const VERSION_BYTES: usize = 128;
 
@@ -36,7 +38,7 @@ static TEXTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(r"(?-u)\xff Go buildinf:|{modules}|{names}|go1\.|devel ")).ok()
 });
 
-/// Where the names of sections stand that matter.
+/// Where the names of sections stand that matter, in ascending order.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     pub(super) go: Vec<u64>,
@@ -57,8 +59,11 @@ pub(super) struct Marks {
     pub(super) streams: Vec<JsonStream>,
     json_bytes: usize,
     probe: Option<Decompress>,
-    /// There were more marks than are remembered.
-    pub(super) overflow: bool,
+    probes: usize,
+    /// There were more marks of Go's build information, or of the section that holds it, than are remembered.
+    pub(super) go_lost: bool,
+    /// The same for lists of crates.
+    pub(super) audit_lost: bool,
 }
 
 /// Bytes from a place in the file on, until they are complete.
@@ -110,16 +115,16 @@ impl Marks {
     }
 
     fn text(&mut self, at: u64, text: &[u8]) {
-        let (list, max) = match text {
-            b".go.buildinfo\0" => (&mut self.names.go, MAX_MARKS),
-            b".dep-v0\0" => (&mut self.names.audit, MAX_MARKS),
-            b".rust-deps-v0\0" => (&mut self.names.audit_before_1, MAX_MARKS),
+        let (list, lost) = match text {
+            b".go.buildinfo\0" => (&mut self.names.go, &mut self.go_lost),
+            b".dep-v0\0" => (&mut self.names.audit, &mut self.audit_lost),
+            b".rust-deps-v0\0" => (&mut self.names.audit_before_1, &mut self.audit_lost),
             _ => return self.content(at, text),
         };
-        if list.len() < max {
+        if list.len() < MAX_MARKS {
             list.push(at);
         } else {
-            self.overflow = true;
+            *lost = true;
         }
     }
 
@@ -131,13 +136,18 @@ impl Marks {
         };
         if list.len() < max {
             list.push(Growing { at, bytes: Vec::new(), want });
-        } else {
-            self.overflow = true;
+        } else if text == GO_MAGIC {
+            self.go_lost = true;
         }
     }
 
     /// Does a zlib stream begin here that unpacks to an object in JSON?
     fn begins_json(&mut self, bytes: &[u8]) -> bool {
+        if self.probes >= MAX_PROBES {
+            self.audit_lost = true;
+            return false;
+        }
+        self.probes += 1;
         let probe = self.probe.get_or_insert_with(|| Decompress::new(true));
         probe.reset(true);
         let mut out = [0; 16];
@@ -153,7 +163,7 @@ impl Marks {
         if self.streams.len() < MAX_STREAMS {
             self.streams.push(JsonStream::new(at));
         } else {
-            self.overflow = true;
+            self.audit_lost = true;
         }
     }
 

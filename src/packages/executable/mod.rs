@@ -29,7 +29,7 @@ pub fn read(path: &str, reader: &mut dyn Read) -> io::Result<Option<Parsed>> {
     let mut piece = vec![0; PIECE_BYTES];
     let (mut filled, mut last) = marks::fill(reader, &mut piece, 0)?;
     let Some(format) = Format::of(&piece[..filled]) else { return Ok(None) };
-    let mut file = File { format, offset: 0, store: Store::default(), marks: Marks::default() };
+    let mut file = File { format, offset: 0, store: Store::default(), marks: Marks::default(), settled: false };
     loop {
         file.look(&piece[..filled], last);
         if last {
@@ -49,6 +49,8 @@ struct File {
     offset: u64,
     store: Store,
     marks: Marks,
+    /// All headers are there.
+    settled: bool,
 }
 
 impl File {
@@ -67,8 +69,9 @@ impl File {
 
     /// Asks for headers as soon as it is known where they are.
     fn want(&mut self, piece: &[u8]) {
-        loop {
+        while !self.settled {
             let wants = self.layout().wants;
+            self.settled = wants.is_empty();
             let mut news = false;
             for range in wants {
                 news |= self.store.keep(range, self.offset, piece);

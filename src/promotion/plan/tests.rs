@@ -1,6 +1,7 @@
 //! Rules of "Records, channels, reruns" as tables, and interleaved releases as properties.
 
 mod interleaving;
+mod operations;
 
 use std::collections::BTreeMap;
 

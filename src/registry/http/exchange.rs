@@ -162,7 +162,7 @@ impl Exchange {
         if let Some(authorization) = authorization {
             request.headers_mut().insert(AUTHORIZATION, authorization.clone());
         }
-        if call.method == Method::PUT || call.method == Method::POST {
+        if matches!(call.method, Method::PUT | Method::POST | Method::PATCH) {
             *request.body_mut() = Some(call.body.clone().into());
         }
         let client = self.clients.client(&call.endpoint.registry, &call.url);

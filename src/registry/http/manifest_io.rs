@@ -92,6 +92,17 @@ pub(super) async fn put(
     Ok(PutOutcome { subject_handled: answer.headers.contains_key("oci-subject"), tags: tags.collect() })
 }
 
+/// `false`: there was nothing to delete.
+pub(super) async fn delete(exchange: &Exchange, mut call: Call<'_>) -> Result<bool, RegistryError> {
+    call.method = Method::DELETE;
+    let mut answer = exchange.send(&call).await?;
+    match answer.status.as_u16() {
+        200..=204 => Ok(true),
+        404 => Ok(false),
+        _ => Err(exchange.refusal(&call, &mut answer).await),
+    }
+}
+
 /// One PUT. "Blob unknown" may pass: docker-registry's file storage says so while another client uploads the same blob
 /// (it rewrites a link in place), and stores behind hosted registries show what was uploaded a little later.
 async fn send_manifest(exchange: &Exchange, call: &Call<'_>) -> Result<Answer, Failure> {

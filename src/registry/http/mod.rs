@@ -8,6 +8,7 @@ mod blob;
 mod capability;
 mod challenge;
 mod clients;
+mod copy;
 mod credentials;
 mod docker_config;
 mod endpoint;
@@ -61,6 +62,7 @@ use crate::registry::http::limiter::{Direction, Limiter};
 use crate::registry::http::limits::{MIN_UPLOAD_RATE, TAGS_PER_PAGE, UPLOAD_UNASKED_BYTES};
 use crate::registry::http::manifest_io::Head;
 use crate::registry::http::retry::Budget;
+use crate::registry::http::retry::{Failure, retrying};
 use crate::registry::http::token::Scope;
 use crate::registry::http::upload::Uploads;
 use crate::registry::{BlobStream, ErrorKind, PutOutcome, PutTarget, ReferrersAnswer, Registry, RegistryError};
@@ -225,6 +227,12 @@ impl Registry for HttpRegistry {
         Ok(outcome)
     }
 
+    async fn delete_manifest(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
+        let visit = self.visit(repository, Direction::Write, "DELETE manifest")?;
+        let visit = visit.about(format!("{repository}@{digest}"));
+        manifest_io::delete(&self.exchange, visit.call(&format!("manifests/{digest}"))).await
+    }
+
     async fn blob(
         &self,
         repository: &Repository,
@@ -255,6 +263,34 @@ impl Registry for HttpRegistry {
         };
         self.uploads.once(repository, &descriptor.digest, work).await?;
         Ok(descriptor)
+    }
+
+    async fn copy_blob(
+        &self,
+        from: &Repository,
+        to: &Repository,
+        descriptor: &Descriptor,
+    ) -> Result<bool, RegistryError> {
+        let subject = format!("{to}@{}", descriptor.digest);
+        let size = usize::try_from(descriptor.size).unwrap_or(usize::MAX);
+        let visit = self.visit(to, Direction::Write, "copy blob")?.about(subject).sending(size);
+        if upload::exists(&self.exchange, visit.call(&format!("blobs/{}", descriptor.digest))).await? {
+            return Ok(false);
+        }
+        let mount = format!("blobs/uploads/?mount={}&from={}", descriptor.digest, from.path());
+        let tail = if from.registry() == to.registry() { mount.as_str() } else { "blobs/uploads/" };
+        let open = Call { method: Method::POST, ..visit.call(tail) };
+        let open = &open;
+        retrying(visit.deadline, &self.exchange.budget, || async {
+            let found = self.blob(from, descriptor).await.map_err(Failure::by_kind)?;
+            let mut stream = found.ok_or_else(|| {
+                let message = format!("blob {} is not in {from}", descriptor.digest);
+                Failure::fatal(open.error(ErrorKind::Contradiction, message))
+            })?;
+            copy::upload_stream(&self.exchange, open, descriptor, &mut stream).await
+        })
+        .await?;
+        Ok(true)
     }
 
     async fn tags(&self, repository: &Repository) -> Result<Option<Vec<Tag>>, RegistryError> {

@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 
 use crate::oci::manifest::MAX_MANIFEST_BYTES;
-use crate::oci::{Descriptor, Manifest, RawManifest, media_type};
+use crate::oci::{Descriptor, RawManifest, media_type};
 use crate::registry::http::error_body::ErrorBody;
 use crate::registry::http::exchange::{Call, Exchange, status_line};
 use crate::registry::http::limits::MAX_REFERRER_PAGES;
@@ -71,8 +71,7 @@ fn parse_page(body: &[u8]) -> Result<Vec<Descriptor>, String> {
     if said.is_some_and(|media_type| media_type != media_type::OCI_INDEX) {
         return Err("200 with something that is no image index".to_owned());
     }
-    match RawManifest::new(media_type::OCI_INDEX, body.to_vec()).parse() {
-        Ok(Manifest::Index(index)) => Ok(index.manifests),
-        Ok(Manifest::Image(_)) | Err(_) => Err("200 with something that is no image index".to_owned()),
-    }
+    RawManifest::new(media_type::OCI_INDEX, body.to_vec())
+        .parse_referrer_list()
+        .map_err(|_| "200 with something that is no image index".to_owned())
 }

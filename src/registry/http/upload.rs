@@ -95,14 +95,20 @@ async fn session(exchange: &Exchange, open: &Call<'_>, digest: &Digest, bytes: B
 
 /// The session's address with our digest added to whatever query it has.
 fn session_url(open: &Call<'_>, answer: &Answer, digest: &Digest) -> Result<Url, RegistryError> {
+    let mut url = next_url(open, answer)?;
+    url.query_pairs_mut().append_pair("digest", &digest.to_string());
+    Ok(url)
+}
+
+/// Where the session goes on, which must be at the registry itself.
+pub(super) fn next_url(open: &Call<'_>, answer: &Answer) -> Result<Url, RegistryError> {
     let malformed = |message: String| open.error(ErrorKind::Malformed, message);
     let location = answer.header(LOCATION.as_str());
     let location = location.ok_or_else(|| malformed("the upload session has no address".to_owned()))?;
-    let mut url = open.url.join(location).map_err(|_| malformed("the upload session's address is none".to_owned()))?;
+    let url = open.url.join(location).map_err(|_| malformed("the upload session's address is none".to_owned()))?;
     if !open.endpoint.owns(&url) {
         let origin = url.origin().ascii_serialization();
         return Err(malformed(format!("the upload session is on another host: {origin}")));
     }
-    url.query_pairs_mut().append_pair("digest", &digest.to_string());
     Ok(url)
 }

@@ -7,7 +7,7 @@ async fn shape_and_bounds_of_a_bundle_are_settled_before_anything_is_believed() 
     run("bundle", plain, &cases());
 }
 
-fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         accepted("control: a good bundle", |_| {}),
         accepted("control: the older spelling of v0.3", |t| {

@@ -60,15 +60,15 @@ fn issuer(trial: &mut Trial<'_>, change: fn(&str) -> String) {
     trial.certificate.extra = vec![fulcio_extension(1, &found).unwrap(), fulcio_extension(8, &found).unwrap()];
 }
 
-fn persons() -> Vec<Case> {
+pub(super) fn persons() -> Vec<Case> {
     vec![
         accepted("control: the expected person", |_| {}),
         refused("somebody else", R::IdentityMismatch, |t| email(t, "somebody@example.com")),
         refused("a lookalike with a suffix", R::IdentityMismatch, |t| email(t, "releaser@example.com.evil.example")),
         refused("a lookalike with a prefix", R::IdentityMismatch, |t| email(t, "not-releaser@example.com")),
         refused("capital letters", R::IdentityMismatch, |t| email(t, "Releaser@example.com")),
-        refused("a line end", R::IdentityMismatch, |t| email(t, "releaser@example.com\n")),
-        refused("a NUL and more behind the name", R::IdentityMismatch, |t| email(t, "releaser@example.com\0.evil")),
+        refused("a line end", R::CertificateInvalid, |t| email(t, "releaser@example.com\n")),
+        refused("a NUL and more behind the name", R::CertificateInvalid, |t| email(t, "releaser@example.com\0.evil")),
         refused("the same text as a URI", R::IdentityMismatch, |t| san(t, San::Uri(EMAIL.to_owned()))),
         refused("the name as mailto URI", R::IdentityMismatch, |t| san(t, San::Uri(format!("mailto:{EMAIL}")))),
         refused("the right name under another issuer", R::IssuerMismatch, |t| {
@@ -82,7 +82,7 @@ fn persons() -> Vec<Case> {
     ]
 }
 
-fn workflows() -> Vec<Case> {
+pub(super) fn workflows() -> Vec<Case> {
     vec![
         accepted("control: the release workflow at a version tag", |_| {}),
         refused("another repository", R::ClaimMismatch, |t| {
@@ -160,7 +160,7 @@ fn uri(trial: &mut Trial<'_>, name: &str) {
     san(trial, San::Uri(name.to_owned()));
 }
 
-fn lookalikes() -> Vec<Case> {
+pub(super) fn lookalikes() -> Vec<Case> {
     vec![
         accepted("control: the whole name", |_| {}),
         refused("CVE-2026-25542: the name inside a query", R::IdentityMismatch, |t| {
@@ -175,8 +175,8 @@ fn lookalikes() -> Vec<Case> {
         refused("a host that only looks like GitHub", R::IdentityMismatch, |t| {
             uri(t, &WORKFLOW.replace("github.com", "githubXcom"));
         }),
-        refused("a second line", R::IdentityMismatch, |t| uri(t, &format!("https://evil.example\n{WORKFLOW}"))),
-        refused("a line end behind the name", R::IdentityMismatch, |t| uri(t, &format!("{WORKFLOW}\nx"))),
+        refused("a second line", R::CertificateInvalid, |t| uri(t, &format!("https://evil.example\n{WORKFLOW}"))),
+        refused("a line end behind the name", R::CertificateInvalid, |t| uri(t, &format!("{WORKFLOW}\nx"))),
         refused("an alternative that only begins alike", R::IdentityMismatch, |t| {
             t.expected = by_alternatives;
             uri(t, "https://github.com/example-org/xyz");

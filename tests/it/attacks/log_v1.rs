@@ -9,7 +9,7 @@ async fn the_entry_of_rekor_v1_needs_its_proof_and_is_timed_by_its_promise() {
     run("log v1", |t| t.bundle = BundleOptions::rekor_v1(LogV1Options::default()), &cases());
 }
 
-fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         accepted("control: dsse with proof and promise", |_| {}),
         accepted("control: intoto with proof and promise", |t| t.log_v1().kind = KindV1::Intoto),

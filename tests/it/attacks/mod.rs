@@ -231,3 +231,34 @@ fn run(topic: &str, base: fn(&mut Trial<'_>), cases: &[Case]) {
 }
 
 fn plain(_: &mut Trial<'_>) {}
+
+/// The whole corpus counted, and every code a bundle can be refused with given by some case of it.
+#[test]
+fn the_corpus_is_large_enough_and_leaves_no_reason_code_out() {
+    let topics = [
+        bundle::cases(),
+        certificate::cases(),
+        identity::persons(),
+        identity::workflows(),
+        identity::lookalikes(),
+        log_v1::cases(),
+        log_v2::cases(),
+        log_v2::beside_a_second_log(),
+        statement::cases(),
+        time::cases(),
+    ];
+    let all: Vec<&Case> = topics.iter().flatten().collect();
+    let attacks = all.iter().filter(|case| case.expected.is_err()).count();
+    let advisories = all.iter().filter(|case| case.name.contains("CVE-")).count();
+    eprintln!("corpus: {attacks} attacks ({advisories} name an advisory), {} controls", all.len() - attacks);
+    assert!(attacks >= 200, "{attacks}");
+    for topic in &topics {
+        assert!(topic.iter().any(|case| case.expected.is_ok()), "a topic without a control: {}", topic[0].name);
+    }
+    let given: std::collections::BTreeSet<ReasonCode> = all.iter().filter_map(|case| case.expected.err()).collect();
+    let at = |wanted: ReasonCode| ReasonCode::ALL.iter().position(|code| *code == wanted).unwrap();
+    // In the order of the reference page: everything that is said of one bundle.
+    let of_bundles = &ReasonCode::ALL[at(ReasonCode::IdentityMismatch)..=at(ReasonCode::VerificationFailed)];
+    let missing: Vec<_> = of_bundles.iter().filter(|code| !given.contains(code)).collect();
+    assert!(missing.is_empty(), "no case for {missing:?}");
+}

@@ -5,9 +5,13 @@ use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_statement_says_what_was_asked_about_this_digest_alone() {
+    run("statement", plain, &cases());
+}
+
+pub(super) fn cases() -> Vec<Case> {
     let mut cases = about_the_subject();
     cases.extend(about_the_type());
-    run("statement", plain, &cases);
+    cases
 }
 
 fn about_the_subject() -> Vec<Case> {

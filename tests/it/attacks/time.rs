@@ -17,7 +17,7 @@ fn tsa_window(trial: &mut Trial<'_>, starts: i64, ends: Option<i64>) {
     trial.windows(Windows { tsa: Window { starts, ends }, ..Windows::default() });
 }
 
-fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         accepted("control: one timestamp", |_| {}),
         accepted("control: a token with its certificate", |t| t.timestamp().with_certificate = true),

@@ -2,6 +2,7 @@
 //! program as a child with nothing in its environment but what the test says.
 
 pub(crate) mod evidence;
+pub(crate) mod legacy;
 
 use std::collections::BTreeMap;
 use std::fs;
