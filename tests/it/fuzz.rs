@@ -133,7 +133,14 @@ fn with_checksums(mut data: Vec<u8>) -> Vec<u8> {
 /// Kinds of files that have a target of their own for `cargo fuzz`, with seeds.
 fn kin(name: &str) -> &'static str {
     match name.trim_start_matches("files/") {
-        "jar" | "war" | "egg" => "java",
+        "jar" | "war" => "java",
+        "egg" => "egg",
+        "python" | "egg-info" => "python",
+        "gem" => "gem",
+        "composer" => "composer",
+        "dotnet" => "dotnet",
+        "conda" => "conda",
+        "spdx" | "spdx-json" | "cyclonedx" => "embedded",
         "executable" => "executable",
         "rpm-sqlite" | "rpm-ndb" | "rpm-bdb" | "rpm-manifest" => "rpm",
         _ => "none",
@@ -181,6 +188,7 @@ fn fuzz(name: &str, target: Target, seed: u64, most: usize, time: Duration) -> (
     (count, wrong)
 }
 
+#[expect(clippy::disallowed_methods, reason = "options of this test")]
 fn smoke(most: usize, time: Duration) {
     let seed = std::env::var("FUZZ_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let share = time / u32::try_from(TARGETS.len()).unwrap();
@@ -202,6 +210,7 @@ fn every_target_survives_its_seeds_and_some_mutations() {
 
 #[test]
 #[ignore = "a minute: make fuzz-smoke"]
+#[expect(clippy::disallowed_methods, reason = "options of this test")]
 fn every_target_survives_a_minute_of_mutations() {
     let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
     smoke(usize::MAX, Duration::from_secs(seconds));
