@@ -195,7 +195,8 @@ pub fn owned_paths(bytes: &[u8]) -> String {
         let Ok(line) = std::str::from_utf8(line) else { continue };
         let Some((_, path)) = line.split_once(char::is_whitespace) else { continue };
         let path = path.trim().trim_start_matches("./").trim_start_matches('/');
-        if !path.is_empty() && (!is_dull(path) || candidate(path).is_some_and(|kind| kind != Candidate::DpkgCopyright)) {
+        if !path.is_empty() && (!is_dull(path) || candidate(path).is_some_and(|kind| kind != Candidate::DpkgCopyright))
+        {
             kept.push_str(path);
             kept.push('\n');
         }

@@ -31,20 +31,20 @@ mod cyclonedx;
 mod evidence;
 /// Foreign bytes of every kind, broken at random.
 mod fuzz;
-/// What tags pointed to.
-mod history;
 /// Seeds of the fuzz targets.
 mod fuzz_seeds;
+/// What tags pointed to.
+mod history;
 /// Images made to mislead: the right outcome, within bounds.
 mod hostile;
 /// Trees and layers of images, good and hostile.
 mod image;
 /// The invariants, from outside.
 mod invariants;
-/// Every layout of evidence, read and written.
-mod layouts;
 /// Broad identities are reported, refusals explained.
 mod layer_cache;
+/// Every layout of evidence, read and written.
+mod layouts;
 
 mod lint;
 /// Evidence from a folder instead of a registry.
