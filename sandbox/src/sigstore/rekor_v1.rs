@@ -253,7 +253,10 @@ async fn create_entry(
     match rekor.append(&proposal, options.clock_offset) {
         Ok(index) => {
             let answer = rekor.api_entry(index, &options);
-            (StatusCode::CREATED, [(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response()
+            // sigstore-go finds the entry in the answer by its ETag.
+            let uuid = answer.as_object().and_then(|entries| entries.keys().next().cloned()).unwrap_or_default();
+            let headers = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::ETAG, uuid)];
+            (StatusCode::CREATED, headers, answer.to_string()).into_response()
         }
         Err(Duplicate(uuid)) => {
             let text = format!("an equivalent entry already exists in the transparency log with UUID {uuid}");
