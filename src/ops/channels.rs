@@ -4,7 +4,7 @@
 use crate::oci::{DigestReference, Tag};
 use crate::ops::look::Look;
 use crate::policy::Reason;
-use crate::promotion::plan::{Best, Lagging, PlanInput, best_of, restore};
+use crate::promotion::plan::{Best, PlanInput, best_of, restore};
 use crate::promotion::{AllowedTag, Scope, TagClass, TagMove, Version};
 
 /// Reads into `input` what [`best_of`] needs for `channel`, and gives its answer.
@@ -54,19 +54,14 @@ pub async fn examine(look: &Look<'_>, input: &mut PlanInput, tag: &Tag) -> Resul
 ///
 /// # Errors
 /// What could not be looked at.
-pub async fn restore_all(
-    look: &Look<'_>,
-    input: &mut PlanInput,
-    channels: &[Tag],
-    lagging: Lagging,
-) -> Result<Vec<TagMove>, Reason> {
+pub async fn restore_all(look: &Look<'_>, input: &mut PlanInput, channels: &[Tag]) -> Result<Vec<TagMove>, Reason> {
     let mut lines = Vec::new();
     for tag in channels {
         let Some(scope) = Scope::of_tag(tag) else { continue };
         examine(look, input, tag).await?;
         best(look, input, tag, &scope, None).await?;
         let allowed = AllowedTag { tag: tag.clone(), class: TagClass::Channel(scope.clone()) };
-        lines.push(restore(input, &allowed, &scope, lagging)?);
+        lines.push(restore(input, &allowed, &scope)?);
     }
     lines.sort_by_key(TagMove::phase);
     Ok(lines)

@@ -7,7 +7,7 @@ use crate::ops::look::{Failures, Look, rollbacks_in};
 use crate::ops::operate::{Ending, Halt, Operation, Operator, facts, version_tags};
 use crate::ops::promote::Stop;
 use crate::policy::{Reason, ReasonCode};
-use crate::promotion::plan::{Best, DigestRecords, Lagging, PlanInput, RecordedRelease, TagList, shown_version};
+use crate::promotion::plan::{Best, DigestRecords, PlanInput, RecordedRelease, TagList, shown_version};
 use crate::promotion::{Instruction, Rollback, RollbackTarget, Scope, TagMove, VerifiedRollback, Version};
 
 /// Which channel goes back, and where to.
@@ -88,7 +88,7 @@ impl Run<'_> {
         };
         *attached = true;
         let instruction = Instruction::Rollback(&verified);
-        self.operator.settle(&self.look, operation, instruction, || self.plan(&subject)).await?;
+        self.operator.settle(&self.look, operation, instruction, |_| self.plan(&subject)).await?;
         Ok(Ending::Done)
     }
 
@@ -275,6 +275,6 @@ impl Run<'_> {
         let mut input = facts(repository, subject.digest.clone(), list);
         let records = self.look.records_on(subject).await;
         input.records.insert(subject.digest.clone(), records);
-        channels::restore_all(&self.look, &mut input, std::slice::from_ref(channel), Lagging::Advance).await
+        channels::restore_all(&self.look, &mut input, std::slice::from_ref(channel)).await
     }
 }

@@ -1,6 +1,8 @@
 //! Moves channels until each shows what counts. Every round looks anew, so that whatever others wrote meanwhile is seen.
 
-use crate::oci::DigestReference;
+use std::collections::BTreeSet;
+
+use crate::oci::{DigestReference, Tag};
 use crate::ops::look::Look;
 use crate::ops::operate::{Ending, Halt, Operation, Operator};
 use crate::ops::tag_writes::{Progress, TagWrites, Trouble};
@@ -11,7 +13,9 @@ use crate::promotion::{Instruction, Phase, TagMove, approve_restoration};
 const MAX_ROUNDS: usize = 10;
 
 impl Operator {
-    /// Carries out what `plan` says until it has nothing left to write. Returns whether anything was written.
+    /// Carries out what `plan` says until it has nothing left to write. `plan` is told what was written so far: nothing
+    /// compares when a tag is put, so each of these needs another look, whatever it shows. Returns whether anything was
+    /// written.
     pub(super) async fn settle<P, F>(
         &self,
         look: &Look<'_>,
@@ -20,25 +24,28 @@ impl Operator {
         plan: P,
     ) -> Result<bool, Halt>
     where
-        P: Fn() -> F,
+        P: Fn(BTreeSet<Tag>) -> F,
         F: Future<Output = Result<Vec<TagMove>, Reason>>,
     {
         self.reporter.begin("channels");
-        let mut written = 0;
+        let (mut written, mut touched) = (0, BTreeSet::new());
         for _ in 0..MAX_ROUNDS {
-            let moves = plan().await.map_err(Halt::unknown)?;
+            let moves = plan(touched.clone()).await.map_err(Halt::unknown)?;
             remember(operation, &moves);
             if !moves.iter().any(|line| line.action.writes()) {
                 self.reporter.done("channels", &format!("{written} tags written"));
                 return Ok(written > 0);
             }
-            written += self.write(look, instruction, &moves).await?;
+            let progress = self.write(look, instruction, &moves).await?;
+            written += progress.written.len();
+            let keys = progress.written.into_keys().chain(progress.contested);
+            touched.extend(keys.map(|(_, tag)| tag));
         }
         let message = format!("the tags of {} kept changing for {MAX_ROUNDS} rounds", operation.repository);
         Err(Halt::unknown(Reason::new(ReasonCode::TagMoved, message)))
     }
 
-    async fn write(&self, look: &Look<'_>, instruction: Instruction<'_>, moves: &[TagMove]) -> Result<usize, Halt> {
+    async fn write(&self, look: &Look<'_>, instruction: Instruction<'_>, moves: &[TagMove]) -> Result<Progress, Halt> {
         let unknown = |why: String| Halt::unknown(Reason::new(ReasonCode::TargetUnknown, why));
         let writes = moves.iter().filter(|line| line.action.writes());
         let references =
@@ -54,7 +61,7 @@ impl Operator {
                 Trouble::Unknown(reason) => Halt::unknown(reason),
             })?;
         }
-        Ok(progress.written.len())
+        Ok(progress)
     }
 }
 

@@ -9,8 +9,10 @@ use crate::ops::look::{Failures, Look, withdrawals_in};
 use crate::ops::operate::{Ending, Halt, Operation, Operator, facts, version_tags};
 use crate::ops::promote::Stop;
 use crate::policy::{Reason, ReasonCode};
-use crate::promotion::plan::{DigestRecords, Lagging, PlanInput, TagList, shows_withdrawn};
-use crate::promotion::{Instruction, Scope, TagMove, VerifiedWithdrawal, Version, Withdrawal};
+use crate::promotion::plan::{
+    DigestRecords, TagList, Touched, concerns_withdrawal, shows_withdrawn, withdrawal_channels,
+};
+use crate::promotion::{Instruction, TagMove, VerifiedWithdrawal, Version, Withdrawal};
 
 /// What is to be withdrawn, and why.
 #[derive(Debug, Clone)]
@@ -45,8 +47,10 @@ impl Run<'_> {
     async fn all(&self, operation: &mut Operation, attached: &mut bool) -> Result<Ending, Halt> {
         let subject = self.subject(operation).await?;
         let standing = self.standing(&subject).await?;
-        let planned = self.plan(&subject).await.map_err(Halt::unknown)?;
-        let finished = standing.is_some() && !planned.iter().any(|line| line.action.writes());
+        let rerun = standing.is_some();
+        let touched = |these| if rerun { Touched::Unknown } else { Touched::These(these) };
+        let planned = self.plan(&subject, touched(BTreeSet::new())).await.map_err(Halt::unknown)?;
+        let finished = rerun && !planned.iter().any(|line| line.action.writes());
         if self.request.plan_only || finished {
             operation.moves = planned;
             return Ok(if finished { Ending::Unchanged } else { Ending::Planned });
@@ -57,7 +61,7 @@ impl Run<'_> {
         };
         *attached = true;
         let instruction = Instruction::Withdrawal(&withdrawal);
-        self.operator.settle(&self.look, operation, instruction, || self.plan(&subject)).await?;
+        self.operator.settle(&self.look, operation, instruction, |these| self.plan(&subject, touched(these))).await?;
         Ok(Ending::Done)
     }
 
@@ -131,33 +135,29 @@ impl Run<'_> {
         self.operator.publish(subject, PredicateType::WITHDRAWAL, value, accept).await
     }
 
-    /// Every channel of the version's scopes that shows a withdrawn version, this one counting as such.
-    async fn plan(&self, subject: &DigestReference) -> Result<Vec<TagMove>, Reason> {
+    /// Every channel of the version's scopes that shows a withdrawn version, this one counting as such, and those of
+    /// `touched` that another release outranks.
+    async fn plan(&self, subject: &DigestReference, touched: Touched) -> Result<Vec<TagMove>, Reason> {
         let WithdrawRequest { repository, version, .. } = self.request;
         let list = self.look.tag_list(repository).await;
-        let channels: Vec<Tag> = match &list {
-            TagList::Complete(list) => {
-                let in_scope = |tag: &&Tag| Scope::of_tag(tag).is_some_and(|scope| scope.contains(version));
-                list.iter().filter(in_scope).cloned().collect()
-            }
-            TagList::Unreadable { why } => return Err(Reason::new(ReasonCode::ListIncomplete, why.clone())),
-        };
+        if let TagList::Unreadable { why } = &list {
+            return Err(Reason::new(ReasonCode::ListIncomplete, why.clone()));
+        }
         let mut input = facts(repository, subject.digest.clone(), list);
         let records = self.look.records_on(subject).await;
         input.records.insert(subject.digest.clone(), marked(records, version));
+        let channels: Vec<Tag> = withdrawal_channels(&input, version).into_iter().collect();
         input.targets.extend(self.look.heads(repository, channels.clone()).await);
         let mut affected = Vec::new();
         for channel in channels {
             channels::examine(&self.look, &mut input, &channel).await?;
-            if shows_withdrawn(&input, &channel) {
+            if concerns_withdrawal(&input, &channel, &touched)? {
                 affected.push(channel);
             }
         }
-        self.restore(&mut input, &affected).await
-    }
-
-    async fn restore(&self, input: &mut PlanInput, affected: &[Tag]) -> Result<Vec<TagMove>, Reason> {
-        channels::restore_all(&self.look, input, affected, Lagging::Leave).await
+        let mut lines = channels::restore_all(&self.look, &mut input, &affected).await?;
+        lines.retain(|line| line.action.writes() || shows_withdrawn(&input, &line.tag));
+        Ok(lines)
     }
 }
 

@@ -148,7 +148,7 @@ impl Gate<'_> {
         if let Some(approval) = self.approve_earlier_run(&plan, &surveyed) {
             let unchanged = plan.outcome() == PlanOutcome::Unchanged;
             // A run that was killed between its last write and its second look is finished here (I8).
-            let stable = surveyed.iter().all(|s| s.after.moves.is_empty());
+            let stable = surveyed.iter().all(|s| s.left_over.is_empty());
             if unchanged && (stable || self.request.plan_only) {
                 return Ok(result.ended(State::Unchanged));
             }

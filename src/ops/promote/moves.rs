@@ -9,7 +9,7 @@ use crate::ops::promote::survey::Surveyed;
 use crate::ops::promote::{Gate, Promotion, State, Stop};
 use crate::ops::tag_writes::{Progress, TagWrites, Trouble};
 use crate::policy::{Reason, ReasonCode};
-use crate::promotion::plan::{Action, AfterList, Lagging, next_after_list};
+use crate::promotion::plan::{Action, AfterList, next_after_list};
 use crate::promotion::{Approval, Phase, TagClass, TagMove};
 
 /// Second looks at the tag list. Each moves a channel to a higher version, so real races end after one or two.
@@ -27,7 +27,9 @@ impl Gate<'_> {
         match self.all_phases(&approval, surveyed, &mut progress).await {
             Ok(()) => {
                 self.step("promote", &format!("{} tags written", progress.written.len()));
-                Ok(result.ended(State::Promoted))
+                // What an earlier run seemed to have left was done by somebody else, or cannot be.
+                let nothing = progress.written.is_empty() && surveyed.iter().all(Surveyed::in_place);
+                Ok(result.ended(if nothing { State::Unchanged } else { State::Promoted }))
             }
             Err(trouble) => {
                 let (state, reason) = match trouble {
@@ -56,8 +58,9 @@ impl Gate<'_> {
         }
         let touched = progress.written.keys().chain(&progress.contested);
         let mut channels: BTreeSet<_> = touched.filter(|(_, tag)| is_channel(surveyed, tag)).cloned().collect();
-        let left = surveyed.iter().flat_map(|s| &s.after.moves);
-        channels.extend(left.map(|line| (line.repository.clone(), line.tag.clone())));
+        for one in surveyed {
+            channels.extend(one.left_over.iter().map(|tag| (one.plan.repository.clone(), tag.clone())));
+        }
         // A higher version that kept a channel from us may have been withdrawn since; whoever did so looked at the list
         // before our version tags were in it, or after, and one of us two sees the other.
         if !progress.written.is_empty() {
@@ -109,7 +112,9 @@ impl Gate<'_> {
             all.moves.extend(after.moves);
             all.conflicts.extend(after.conflicts);
             all.undecided.extend(after.undecided);
-            let restored = channels::restore_all(&self.look(), &mut input, &after.restore, Lagging::Leave).await;
+            // What was confirmed before the withdrawal or rollback, those may have moved already.
+            after.restore.iter().for_each(|tag| drop(input.targets.remove(tag)));
+            let restored = channels::restore_all(&self.look(), &mut input, &after.restore).await;
             match restored {
                 Ok(moves) => all.moves.extend(moves.into_iter().filter(|line| line.action.writes())),
                 Err(why) => all.undecided.push(why),
@@ -143,11 +148,11 @@ fn is_channel(surveyed: &[Surveyed], tag: &Tag) -> bool {
     lines.any(|line| line.tag == *tag && matches!(line.class, TagClass::Channel(_)))
 }
 
-/// A channel that a higher version keeps, or a rollback.
+/// A channel that a higher version keeps, or a rollback; it need not exist yet.
 fn passed_over(line: &&TagMove) -> bool {
     let codes = [ReasonCode::NotHighest, ReasonCode::ChannelHeld];
     let why = line.why.as_ref().is_some_and(|why| codes.contains(&why.code));
-    why && line.action == Action::Skip && line.from.is_some() && matches!(line.class, TagClass::Channel(_))
+    why && line.action == Action::Skip && matches!(line.class, TagClass::Channel(_))
 }
 
 fn key(line: &TagMove) -> (Repository, Tag) {

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use crate::evidence::verdict::{NodeKind, Requirements};
 use crate::evidence::{Moment, PredicateType, Statement, Verified, VerifiedEvidence};
 use crate::image::{ImageTree, RegistrySource, expand};
-use crate::oci::{Descriptor, Digest, DigestReference};
+use crate::oci::{Descriptor, Digest, DigestReference, Tag};
 use crate::ops::gather::{Depth, Rules, UnclearApi};
 use crate::ops::look::{Known, Look};
 use crate::ops::promote::{Adopt, CandidateImage, Gate, Promotion, State, Stop};
@@ -17,14 +17,14 @@ use crate::ops::tree::{self, TreeNode};
 use crate::ops::verify::gather_all;
 use crate::policy::{Reason, ReasonCode};
 use crate::promotion::TagClass;
-use crate::promotion::plan::{AfterList, PlanInput, TagPlan, next_after_list, plan_tags};
+use crate::promotion::plan::{PlanInput, TagPlan, left_over, plan_tags};
 
 /// What is known about one candidate's repository.
 #[derive(Debug, Clone)]
 pub(in crate::ops::promote) struct Surveyed {
     pub(in crate::ops::promote) plan: TagPlan,
-    /// What an earlier run that was killed before its second look left to do.
-    pub(in crate::ops::promote) after: AfterList,
+    /// Channels where an earlier run that was killed before its second look left something to do.
+    pub(in crate::ops::promote) left_over: BTreeSet<Tag>,
     /// The candidate's tree with the attestations found, root first.
     pub(in crate::ops::promote) nodes: Vec<TreeNode>,
     /// Per node, entries of its fallback index seen in this run.
@@ -34,6 +34,11 @@ pub(in crate::ops::promote) struct Surveyed {
 }
 
 impl Surveyed {
+    /// The plan has nothing to write.
+    pub(in crate::ops::promote) fn in_place(&self) -> bool {
+        !self.plan.moves.iter().any(|line| line.action.writes())
+    }
+
     /// The candidate bears the release identity's signature, but no record of this gate: somebody else signs under that
     /// identity, and plain `cosign verify` cannot tell the two apart.
     pub(in crate::ops::promote) fn shared_identity(&self) -> Option<Reason> {
@@ -111,8 +116,7 @@ impl Gate<'_> {
         let root = parts.next();
         let complete =
             root.and_then(|root| VerifiedEvidence::gather(image.reference.clone(), root, parts.collect()).ok());
-        let after = next_after_list(&input, &BTreeSet::new());
-        Surveyed { plan: plan_tags(&input), after, nodes, fallback, complete }
+        Surveyed { plan: plan_tags(&input), left_over: left_over(&input), nodes, fallback, complete }
     }
 
     /// The facts of one repository, without records.

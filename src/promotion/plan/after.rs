@@ -30,8 +30,8 @@ impl AfterList {
 }
 
 /// Decides again for the channels that this run has written and for those that show our digest; `input` was read anew.
-/// The latter makes a rerun finish a run that was killed between its last PUT and its second look (I8): ask even where
-/// the plan had nothing to write. Other channels are left to the run that owns the higher version.
+/// Other channels are left to the run that owns the higher version. What an earlier run has written, nobody knows: see
+/// [`left_over`].
 #[must_use]
 pub fn next_after_list(input: &PlanInput, written: &BTreeSet<Tag>) -> AfterList {
     let mut after = AfterList::default();
@@ -49,6 +49,17 @@ pub fn next_after_list(input: &PlanInput, written: &BTreeSet<Tag>) -> AfterList 
     }
     after.moves.sort_by_key(TagMove::phase);
     after
+}
+
+/// The channels where an earlier run of this release may have left something to do (I8): it was perhaps killed between a
+/// PUT and its second look, and that PUT may have been of any version, over any other. So every channel that exists is
+/// looked at as if it were written by us.
+#[must_use]
+pub fn left_over(input: &PlanInput) -> BTreeSet<Tag> {
+    let exists = |tag: &Tag| matches!(input.targets.get(tag), Some(Some(_)));
+    let all = input.allowed.iter().map(|allowed| allowed.tag.clone()).filter(exists).collect();
+    let after = next_after_list(input, &all);
+    after.moves.into_iter().map(|line| line.tag).chain(after.restore).collect()
 }
 
 enum Again {

@@ -15,12 +15,14 @@ use crate::oci::{Digest, Repository, Tag};
 use crate::policy::{Reason, ReasonCode};
 use crate::promotion::{Phase, TagClass, Version};
 
-pub use after::{AfterList, next_after_list};
+pub use after::{AfterList, left_over, next_after_list};
 pub use decide::plan_tags;
 pub use input::{
     Adoption, Ancestry, DigestRecords, PlanInput, RecordedRelease, RecordedRollback, TagList, tags_to_examine,
 };
-pub use restore::{Best, Lagging, best_of, restore, shown_version, shows_withdrawn};
+pub use restore::{
+    Best, Touched, best_of, concerns_withdrawal, restore, shown_version, shows_withdrawn, withdrawal_channels,
+};
 
 /// What happens to a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

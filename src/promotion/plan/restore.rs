@@ -4,6 +4,7 @@
 //! one after another until the first eligible one, so that a repository with thousands of them costs a few requests.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use crate::oci::{Digest, Tag};
 use crate::policy::{Reason, ReasonCode};
@@ -60,15 +61,6 @@ pub fn best_of(input: &PlanInput, channel: &Tag, scope: &Scope, below: Option<&V
     Ok(Best::Nothing)
 }
 
-/// What happens to a target that stands but is not the highest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lagging {
-    /// Left alone: whoever released the higher version is about to move it.
-    Leave,
-    /// Moved up: a rollback may name a version above the one shown.
-    Advance,
-}
-
 /// The version that `channel` shows, read before; `None` where no record explains its target, or without one.
 ///
 /// # Errors
@@ -89,11 +81,60 @@ pub fn shows_withdrawn(input: &PlanInput, channel: &Tag) -> bool {
     matches!(channel_version(input, channel, target), Ok(shown) if shown.withdrawn)
 }
 
-/// Where `channel` goes, everything that [`best_of`] needs being examined.
+/// The channels that one command has written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Touched {
+    These(BTreeSet<Tag>),
+    /// An earlier run of the command was perhaps killed after any write.
+    Unknown,
+}
+
+impl Touched {
+    fn may_have(&self, channel: &Tag) -> bool {
+        match self {
+            Self::These(tags) => tags.contains(channel),
+            Self::Unknown => true,
+        }
+    }
+}
+
+/// The channels a withdrawal of `version` is about: those in its scope that are listed, and those that its record allows.
+/// A channel that does not exist may be missing because of it: a lower release left it to this one, which was stopped.
+#[must_use]
+pub fn withdrawal_channels(input: &PlanInput, version: &Version) -> BTreeSet<Tag> {
+    let listed = match &input.list {
+        TagList::Complete(list) => list.as_slice(),
+        TagList::Unreadable { .. } => &[],
+    };
+    let releases = input.records_of(&input.digest).unwrap_or_default().iter();
+    let own = releases.filter(|r| r.record.version.as_ref() == Some(version));
+    let allowed = own.filter_map(|r| r.record.image(&input.repository)).flat_map(|image| &image.tags);
+    let in_scope = |tag: &&Tag| Scope::of_tag(tag).is_some_and(|scope| scope.contains(version));
+    listed.iter().chain(allowed).filter(in_scope).cloned().collect()
+}
+
+/// Is it for the withdrawal of the version on `input.digest` to say where `channel` goes? Where a withdrawn version is
+/// shown, and where the command itself may have written: nothing compares when a tag is put, so a higher release that
+/// finished between its look and its PUT was overwritten, and only the writer can know (I4). A target that no record
+/// explains was put by somebody else. A channel that does not exist may be created: see [`withdrawal_channels`].
+///
+/// # Errors
+/// It cannot be told what the channel shows, and it may be the withdrawn version or a write of ours.
+pub fn concerns_withdrawal(input: &PlanInput, channel: &Tag, touched: &Touched) -> Result<bool, Reason> {
+    let Some(Some(target)) = input.targets.get(channel) else { return Ok(true) };
+    match channel_version(input, channel, target) {
+        Ok(shown) => Ok(shown.withdrawn || touched.may_have(channel)),
+        Err(Verdict::Undecided(why)) if *target == input.digest || touched.may_have(channel) => Err(why),
+        Err(Verdict::Undecided(_) | Verdict::Conflict(_) | Verdict::Skip(_) | Verdict::Act(_)) => Ok(false),
+    }
+}
+
+/// Where `channel` goes, everything that [`best_of`] needs being examined: to the highest that counts, unless what it
+/// shows stands and is no lower.
 ///
 /// # Errors
 /// What is not known: undecided.
-pub fn restore(input: &PlanInput, allowed: &AllowedTag, scope: &Scope, lagging: Lagging) -> Result<TagMove, Reason> {
+pub fn restore(input: &PlanInput, allowed: &AllowedTag, scope: &Scope) -> Result<TagMove, Reason> {
     let tag = &allowed.tag;
     let from = match input.targets.get(tag) {
         Some(from) => from.clone(),
@@ -121,7 +162,7 @@ pub fn restore(input: &PlanInput, allowed: &AllowedTag, scope: &Scope, lagging: 
     };
     let best = best_of(input, tag, scope, None)?;
     let ahead = |version: &Version| match &best {
-        Best::Version { version: best, .. } => lagging == Lagging::Leave || version >= best,
+        Best::Version { version: best, .. } => version >= best,
         Best::Nothing | Best::Examine(_) => true,
     };
     if let (true, Some(from)) = (standing.as_ref().is_some_and(ahead), &from) {

@@ -1,15 +1,23 @@
 //! Rules of "Records, channels, reruns" as tables, and interleaved releases as properties.
 
+mod commands;
+mod exhaustive;
 mod interleaving;
 mod operations;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::oci::{Digest, Repository, Tag};
 use crate::promotion::record::{GitSource, RecordImage, RecordScanner};
 use crate::promotion::{AllowedTag, GitRef, Record, Version};
 use crate::tags::{Build, GitContext, Preset, Target};
+
+/// `PROPTEST_CASES` asks for more.
+fn cases(usual: u32) -> proptest::test_runner::Config {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
+    proptest::test_runner::Config::with_cases(asked.unwrap_or(usual))
+}
 
 fn repository() -> Repository {
     "ghcr.io/a/b".parse().unwrap()
@@ -348,4 +356,35 @@ fn after_the_last_channel_a_higher_version_that_appeared_gets_it_under_its_recor
     blind.list = TagList::Unreadable { why: "503".to_owned() };
     assert_eq!(again(&blind, "1 latest").0, "!list-incomplete !list-incomplete !list-incomplete");
     assert!(!next_after_list(&blind, &[tag("1")].into()).is_stable());
+}
+
+#[test]
+fn i8_a_rerun_looks_at_every_channel_that_the_run_before_may_have_written() {
+    let left = |world: &World| left_over(&world.release("1.2.3")).iter().map(Tag::to_string).collect::<Vec<_>>();
+    let world = World::default().released("1.2.3", "1.2").released("1.3.0", "1.3 1").released("2.0.0", "2.0 2 latest");
+    assert_eq!(left(&world), Vec::<String>::new());
+    // It followed 1.3.0, and its PUT overwrote 2.0.0, which had finished.
+    let stale = world.clone().point("latest", "1.3.0");
+    assert_eq!(left(&stale), ["latest"]);
+    assert_eq!(plan(&stale.release("1.2.3")), "=v1.2.3 =1.2.3 =1.2 -1(not-highest) -latest(not-highest)");
+    // Nothing is to be told of channels that do not exist, or that only others' tags surround.
+    assert_eq!(left(&World::default().released("1.2.3", "1.2 1 latest")), Vec::<String>::new());
+}
+
+#[test]
+fn a_withdrawal_is_about_its_own_writes_and_channels_that_do_not_exist_too() {
+    let world = World::default().released("1.2.3", "1.2 1 latest").released("1.3.0", "1.3").withdraw("1.3.0");
+    let mut input = world.release("1.3.0");
+    let channels: Vec<String> = withdrawal_channels(&input, &version("1.3.0")).iter().map(Tag::to_string).collect();
+    assert_eq!(channels, ["1", "1.3", "latest"]);
+    let concerned = |input: &PlanInput, touched: &Touched| concerns_withdrawal(input, &tag("latest"), touched);
+    assert_eq!(concerned(&input, &Touched::These([tag("1")].into())), Ok(false));
+    assert_eq!(concerned(&input, &Touched::These([tag("latest")].into())), Ok(true));
+    assert_eq!(concerned(&input, &Touched::Unknown), Ok(true));
+    input.targets.insert(tag("latest"), None);
+    assert_eq!(concerned(&input, &Touched::These(BTreeSet::new())), Ok(true));
+    // The channel shows the digest itself, and its records cannot be read: unknown, not "something else" (I6).
+    input.targets.insert(tag("latest"), Some(digest("1.3.0")));
+    input.records.insert(digest("1.3.0"), DigestRecords::Unreadable { why: "503".to_owned() });
+    assert!(concerned(&input, &Touched::These(BTreeSet::new())).is_err());
 }

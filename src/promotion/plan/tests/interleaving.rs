@@ -41,7 +41,7 @@ impl Run {
                 let plan = plan_tags(&world.release(&self.of));
                 assert!(plan.undecided.is_empty() && !plan.moves.iter().any(|m| m.action == Action::Conflict));
                 let moves = plan.moves.into_iter().filter(|line| line.action.writes()).rev().collect();
-                State::Writing(moves, BTreeSet::new())
+                State::Writing(moves, left_over(&world.release(&self.of)))
             }
             State::Writing(mut moves, mut written) => match moves.pop() {
                 None => State::Looking(written),
@@ -95,7 +95,7 @@ fn versions() -> impl Strategy<Value = BTreeSet<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(cases(300))]
 
     /// I4: however promotes interleave, each channel ends at the highest version of its scope.
     #[test]
