@@ -253,7 +253,14 @@ async fn create_entry(
     match rekor.append(&proposal, options.clock_offset) {
         Ok(index) => {
             let answer = rekor.api_entry(index, &options);
-            (StatusCode::CREATED, [(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response()
+            // cosign takes the entry out of the map by the ETag.
+            let uuid = uuid(&merkle::leaf_hash(&proposal.canonical_body()));
+            let headers = [
+                (header::CONTENT_TYPE, "application/json".to_owned()),
+                (header::LOCATION, format!("/api/v1/log/entries/{uuid}")),
+                (header::ETAG, uuid),
+            ];
+            (StatusCode::CREATED, headers, answer.to_string()).into_response()
         }
         Err(Duplicate(uuid)) => {
             let text = format!("an equivalent entry already exists in the transparency log with UUID {uuid}");
