@@ -1,4 +1,4 @@
-//! What is fuzzed, for `cargo fuzz` (fuzz_targets/) and for the smoke on a stable compiler (tests/it/fuzz.rs) alike.
+//! What is fuzzed, for `cargo fuzz` (the folder beside this file) and for the smoke on a stable compiler (tests/it/fuzz.rs) alike.
 //! No bytes may make any of these panic, hang, or take memory without bound.
 
 use countersign::config::Config;
@@ -9,14 +9,14 @@ use countersign::packages::{Content, extract};
 
 /// One kind of foreign bytes.
 #[derive(Clone, Copy)]
-pub enum Target {
+pub(crate) enum Target {
     Call(fn(&[u8])),
     /// A file of an image at this path: whatever parser its name leads to.
     File(&'static str),
 }
 
 /// Every target with the folder of its seeds below `corpus/`.
-pub const TARGETS: [(&str, Target); 36] = [
+pub(crate) const TARGETS: [(&str, Target); 36] = [
     ("bundle", Target::Call(bundle)),
     ("config", Target::Call(config)),
     ("headers", Target::Call(headers)),
@@ -56,7 +56,7 @@ pub const TARGETS: [(&str, Target); 36] = [
 ];
 
 impl Target {
-    pub fn run(self, data: &[u8]) {
+    pub(crate) fn run(self, data: &[u8]) {
         match self {
             Self::Call(call) => call(data),
             Self::File(path) => file(path, data),

@@ -253,8 +253,8 @@ async fn create_entry(
     match rekor.append(&proposal, options.clock_offset) {
         Ok(index) => {
             let answer = rekor.api_entry(index, &options);
-            // cosign takes the entry out of the map by the ETag.
-            let uuid = uuid(&merkle::leaf_hash(&proposal.canonical_body()));
+            // sigstore-go finds the entry in the answer by its ETag.
+            let uuid = answer.as_object().and_then(|entries| entries.keys().next().cloned()).unwrap_or_default();
             let headers = [
                 (header::CONTENT_TYPE, "application/json".to_owned()),
                 (header::LOCATION, format!("/api/v1/log/entries/{uuid}")),

@@ -3,6 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::StreamExt;
+use futures_util::stream;
+
 use crate::evidence::PredicateType;
 use crate::evidence::predicates::vulnerability::VulnerabilityPredicate;
 use crate::evidence::verdict::{NodeKind, NodeVerdict, Requirements, TreeVerdict, Verdict};
@@ -16,6 +19,9 @@ use crate::policy::{Reason, ReasonCode};
 use crate::promotion::plan::DigestRecords;
 use crate::promotion::{Scope, Version};
 
+/// Trees that are looked at at once; the registry client limits requests per host besides.
+const PARALLEL_TREES: usize = 8;
+
 /// One release, by the tag that names it best.
 struct Release<'a> {
     digest: &'a Digest,
@@ -25,8 +31,12 @@ struct Release<'a> {
 }
 
 pub(super) async fn check(look: &Look<'_>, rules: AuditRules<'_>, facts: &Facts, audit: &mut Audit) {
-    for release in releases(facts).into_iter().take(rules.trees) {
-        one(look, rules, facts, &release, audit).await;
+    let chosen = releases(facts).into_iter().take(rules.trees);
+    let each = chosen.map(|release| async move { one(look, rules, facts, &release).await });
+    let mut looked = stream::iter(each).buffer_unordered(PARALLEL_TREES);
+    while let Some((findings, unknown)) = looked.next().await {
+        audit.findings.extend(findings);
+        audit.unknown.extend(unknown);
         audit.checked.trees += 1;
     }
 }
@@ -55,16 +65,19 @@ fn releases(facts: &Facts) -> Vec<Release<'_>> {
     found.into_iter().map(|(_, _, release)| release).collect()
 }
 
-async fn one(look: &Look<'_>, rules: AuditRules<'_>, facts: &Facts, release: &Release<'_>, audit: &mut Audit) {
+async fn one(
+    look: &Look<'_>,
+    rules: AuditRules<'_>,
+    facts: &Facts,
+    release: &Release<'_>,
+) -> (Vec<Finding>, Vec<Reason>) {
+    let mut findings = Vec::new();
     let repository = &facts.input.repository;
     let reference = DigestReference { repository: repository.clone(), digest: release.digest.clone() };
     let registry = look.registry.as_ref();
     let root = match fetch_root(registry, &reference.clone().into()).await {
         Ok(root) => root,
-        Err(verification) => {
-            audit.unknown.extend(verification.reasons);
-            return;
-        }
+        Err(verification) => return (findings, verification.reasons),
     };
     let kind = match root.parse() {
         Ok(Manifest::Index(_)) => NodeKind::Index,
@@ -77,7 +90,7 @@ async fn one(look: &Look<'_>, rules: AuditRules<'_>, facts: &Facts, release: &Re
     let verdict = judge_nodes(nodes, &required);
     let mut finding = |reason: Reason| {
         let (tag, digest) = (release.tag.clone(), release.digest.clone());
-        audit.findings.push(Finding { tag, digest, reason });
+        findings.push(Finding { tag, digest, reason });
     };
     for node in verdict.nodes() {
         match node.verdict() {
@@ -89,6 +102,7 @@ async fn one(look: &Look<'_>, rules: AuditRules<'_>, facts: &Facts, release: &Re
     if let Some(stale) = stale(&verdict, rules, release) {
         finding(stale);
     }
+    (findings, Vec::new())
 }
 
 fn audit_unknown(node: &NodeVerdict, look: &Look<'_>) {
