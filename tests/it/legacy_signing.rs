@@ -181,3 +181,28 @@ async fn i8_killed_at_the_older_tags_the_rerun_converges() {
         }
     }
 }
+
+/// GitLab resolves some of these tags to the subject itself: its layers are no signatures to keep.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_tag_that_shows_the_subject_counts_as_none() {
+    let gateway = gateway("legacy", &[]).await;
+    let candidate = gateway.build("1.2.3");
+    for node in nodes(&gateway.registry, APP, digest(&candidate)) {
+        gateway.registry.set_tag(APP, &format!("{}.sig", node.replace(':', "-")), &node);
+    }
+    gateway.promote(&candidate, "1.2.3").await.is("promoted", 0);
+    complete_once(&older(&gateway, &candidate));
+}
+
+/// Something else under such a tag is nobody's to overwrite.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_tag_that_shows_an_index_stays_and_no_release_tag_is_written() {
+    let gateway = gateway("both", &[]).await;
+    let candidate = gateway.build("1.2.3");
+    let other = gateway.build("other");
+    let tag = format!("{}.att", digest(&candidate).replace(':', "-"));
+    gateway.registry.set_tag(APP, &tag, digest(&other));
+    let run = gateway.promote(&candidate, "1.2.3").await.exits(7);
+    assert_eq!(gateway.registry.tag_digest(APP, &tag).as_deref(), Some(digest(&other)), "{run}");
+    assert!(gateway.tag_names().is_empty(), "{run}");
+}
