@@ -8,10 +8,12 @@ use futures_util::future::join_all;
 
 use crate::evidence::verdict::{NodeKind, Requirements};
 use crate::evidence::{Moment, PredicateType, Statement, Verified, VerifiedEvidence};
+use crate::identity::ExpectedIdentities;
 use crate::image::{ImageTree, RegistrySource, expand};
 use crate::oci::{Descriptor, Digest, DigestReference};
 use crate::ops::gather::{Depth, Rules, UnclearApi};
 use crate::ops::look::{Known, Look};
+use crate::ops::promote::provenance::Provenance;
 use crate::ops::promote::{Adopt, CandidateImage, Gate, Promotion, State, Stop};
 use crate::ops::tree::{self, TreeNode};
 use crate::ops::verify::gather_all;
@@ -29,6 +31,8 @@ pub(in crate::ops::promote) struct Surveyed {
     pub(in crate::ops::promote) nodes: Vec<TreeNode>,
     /// Per node, entries of its fallback index seen in this run.
     pub(in crate::ops::promote) fallback: BTreeMap<Digest, Vec<Descriptor>>,
+    /// Who claims to have built it.
+    pub(in crate::ops::promote) provenance: Provenance,
     /// Evidence of an earlier run, where it is complete and verifies now.
     pub(in crate::ops::promote) complete: Option<VerifiedEvidence>,
 }
@@ -36,16 +40,18 @@ pub(in crate::ops::promote) struct Surveyed {
 impl Surveyed {
     /// The candidate bears the release identity's signature, but no record of this gate: somebody else signs under that
     /// identity, and plain `cosign verify` cannot tell the two apart.
-    pub(in crate::ops::promote) fn shared_identity(&self) -> Option<Reason> {
+    pub(in crate::ops::promote) fn shared_identity(&self, own: &ExpectedIdentities) -> Option<Reason> {
         let statements = || self.nodes.iter().flat_map(|n| n.evidence.attestations()).filter_map(|a| a.statement());
         let ours = |kind: &PredicateType| {
             [PredicateType::PROMOTION, PredicateType::VSA, PredicateType::VULNERABILITY].contains(kind)
         };
-        let foreign = statements().next()?;
+        let attestations = self.nodes.iter().flat_map(|n| n.evidence.attestations());
+        // Provenance of the gate's own identity does not count, and shows the same.
+        let foreign = attestations.filter_map(|a| a.signer()).find(|signer| own.matches(signer).is_ok())?;
         if statements().any(|statement| ours(statement.predicate_type())) {
             return None;
         }
-        let message = format!("{} is signed by {} already, before any gate", self.plan.digest, foreign.signer().name);
+        let message = format!("{} is signed by {} already, before any gate", self.plan.digest, foreign.name);
         Some(Reason::new(ReasonCode::IdentityShared, message))
     }
 
@@ -104,6 +110,7 @@ impl Gate<'_> {
         input.records.insert(image.reference.digest.clone(), own);
         self.look().read_records(&mut input).await;
         let fallback = nodes.iter().map(|n| n.evidence.digest().clone()).zip(fallback).collect();
+        let provenance = Provenance::of(&nodes);
         // What a branch build signed is no evidence for a version: a stranger asks for the release identity.
         let ours = |statement: &Verified<Statement>| self.own.matches(statement.signer()).is_ok();
         let nodes: Vec<TreeNode> = nodes.into_iter().map(|node| node.signed_by(ours)).collect();
@@ -112,7 +119,7 @@ impl Gate<'_> {
         let complete =
             root.and_then(|root| VerifiedEvidence::gather(image.reference.clone(), root, parts.collect()).ok());
         let after = next_after_list(&input, &BTreeSet::new());
-        Surveyed { plan: plan_tags(&input), after, nodes, fallback, complete }
+        Surveyed { plan: plan_tags(&input), after, nodes, fallback, provenance, complete }
     }
 
     /// The facts of one repository, without records.
