@@ -94,7 +94,7 @@ fn every_difference_to_the_release_has_its_own_code() {
         (format!("{dependency}/digest"), json!({}), R::ProvenanceCommit),
         (format!("{dependency}/uri"), json!("git+https://github.com/org/other@refs/tags/v1.2.3"), R::ProvenanceCommit),
         (format!("{dependency}/uri"), json!(format!("git+{REPOSITORY}@refs/tags/v1.2.4")), R::ProvenanceRef),
-        ("/runDetails/builder/id".to_owned(), json!(""), R::ProvenanceCommit),
+        ("/runDetails/builder/id".to_owned(), json!(""), R::ProvenanceUnreadable),
         ("/buildDefinition/resolvedDependencies".to_owned(), json!({}), R::ProvenanceUnreadable),
         ("/buildDefinition".to_owned(), json!({}), R::ProvenanceUnreadable),
     ];

@@ -21,7 +21,7 @@ pub const MAX_TRUST_ROOT_BYTES: u64 = 4 * 1024 * 1024;
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.trustedroot";
 
 /// A parsed `trusted_root.json`. Cheap to clone. A root without any log (GitHub's own instance) asks for no log entry, and
-/// one without certificate-transparency logs for no SCT; a root that has either never does without.
+/// without certificate-transparency logs besides for no SCT; timestamps say when. A root with a log never does without.
 #[derive(Clone)]
 pub struct TrustRoot(Arc<Prepared>, Option<Arc<Prepared>>);
 
@@ -98,9 +98,10 @@ impl TrustRoot {
         self.0.without_log.as_ref()
     }
 
-    /// Are there certificate-transparency logs, so that every certificate must have been in one?
+    /// Must every certificate have been in a certificate-transparency log? Only a root without logs of either kind does
+    /// without.
     pub(super) fn asks_for_sct(&self) -> bool {
-        !self.0.root.ctlogs.is_empty()
+        self.0.without_log.is_none() || !self.0.root.ctlogs.is_empty()
     }
 
     pub(super) fn root(&self) -> &TrustedRoot {
