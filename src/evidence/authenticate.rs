@@ -1,6 +1,6 @@
 //! Steps 3 to 8 of verification, the same for statements about images and for blobs: log, cryptography, times.
 //!
-//! What is signed, by whom it may be signed, and what it says is for [`super::verify`] and [`super::blob`] to judge. The
+//! What is signed, by whom it may be signed, and what it says is for [`super::verify()`] and [`super::blob`] to judge. The
 //! numbers are those of [`super::verify::verify()`].
 
 use jiff::{SignedDuration, Timestamp};
