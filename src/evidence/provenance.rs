@@ -127,7 +127,7 @@ fn canonical(url: &str) -> String {
 fn stated(predicate_type: &PredicateType, predicate: &Value) -> Result<Vec<BuildSource>, Refusal> {
     let v1 = *predicate_type == PredicateType::PROVENANCE;
     let builder = if v1 { "/runDetails/builder/id" } else { "/builder/id" };
-    if !predicate.pointer(builder).and_then(Value::as_str).is_some_and(|id| !id.is_empty()) {
+    if text(predicate.pointer(builder)).is_none() {
         return Err(unreadable("it names no builder"));
     }
     let definition = if v1 { workflow(predicate) } else { config_source(predicate) }.map_err(unreadable)?;

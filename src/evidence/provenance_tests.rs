@@ -107,6 +107,8 @@ fn every_difference_to_the_release_has_its_own_code() {
     assert_eq!(judged(PredicateType::PROVENANCE_V02, other, &signer("build.yml")), Err(R::ProvenanceCommit));
 }
 
+type Change = fn(&mut SignerIdentity);
+
 #[test]
 fn the_certificate_counts_as_much_as_the_predicate() {
     let judge = |change: fn(&mut SignerIdentity)| {
@@ -114,7 +116,7 @@ fn the_certificate_counts_as_much_as_the_predicate() {
         change(&mut builder);
         judged(PredicateType::PROVENANCE, v1(), &builder)
     };
-    let cases: [(fn(&mut SignerIdentity), R); 6] = [
+    let cases: [(Change, R); 6] = [
         (|s| s.claims.source_repository_uri = Some("https://github.com/org/evil".to_owned()), R::ProvenanceRepository),
         (|s| s.claims.source_repository_uri = None, R::ProvenanceRepository),
         (|s| s.claims.source_repository_digest = Some("f".repeat(40)), R::ProvenanceCommit),

@@ -1,7 +1,11 @@
 //! Build provenance as `actions/attest-*` leaves it in a registry: required by the gate, and asked for by strangers.
 
+use countersign::evidence::{Moment, Statement, TrustRoot, Unverified, verify};
+use countersign::identity::{ExpectedIdentities, ExpectedIdentity, NamePattern};
+use countersign::oci::Digest;
+use countersign::policy::ReasonCode;
 use countersign_sandbox::registry::{Fault, Place, When};
-use countersign_sandbox::sigstore::{BundleOptions, CertificateOptions, Sct};
+use countersign_sandbox::sigstore::{BundleOptions, CertificateOptions, Options, Sct, Sigstore};
 use serde_json::{Value, json};
 
 use crate::support::evidence::{nodes, statements};
@@ -285,4 +289,35 @@ async fn a_trust_root_without_logs_asks_for_a_timestamp_alone_and_one_with_logs_
     gateway.run(&[&["verify", &other], &flags[2..]].concat()).await.verdict("refuted", 4).because("timestamp-missing");
     without(&mut root, &["timestampAuthorities"]);
     gateway.run(&flags).await.verdict("refuted", 4);
+}
+
+/// Private repositories are attested by GitHub's own instance, whoever signs the release.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_builders_instance_counts_for_provenance_it_issued_and_for_nothing_else() {
+    let start = async || Sigstore::start(Options::default()).await.unwrap();
+    let (own, github) = (start().await, start().await);
+    let mut root: Value = serde_json::from_str(&github.trusted_root_json()).unwrap();
+    (root["tlogs"], root["ctlogs"]) = (json!([]), json!([]));
+    let github_root = TrustRoot::from_json(root.to_string().as_bytes()).unwrap();
+    let own_root = TrustRoot::from_json(own.trusted_root_json().as_bytes()).unwrap();
+    let subject = Digest::of(b"image");
+    let check = |sigstore: &Sigstore, kind: &str, root: &TrustRoot| {
+        let statement = Statement::new(subject.clone(), kind.parse().unwrap(), v1()).to_bytes();
+        let bundle = BundleOptions { log: None, ..BundleOptions::default() };
+        let certificate = CertificateOptions { sct: Sct::None, ..CertificateOptions::default() };
+        let bundle = sigstore.sign_bundle(&statement, &sigstore.ci_claims(&[]), &certificate, &bundle).unwrap();
+        let name = NamePattern::exact(&format!("{REPOSITORY}/{BUILDER}@{REF}")).unwrap();
+        let issuer = sigstore.ci_issuer().parse().unwrap();
+        let expected = ExpectedIdentities::one(ExpectedIdentity::Name { issuer, name });
+        let bundle = Unverified::from_bytes(bundle.as_bytes()).unwrap();
+        let moment = Moment::now(std::time::SystemTime::now().try_into().unwrap());
+        verify(&bundle, &subject, &expected, root, moment).map(|_| ()).map_err(|refusal| refusal.code)
+    };
+    let both = own_root.clone().with_builders_instance(&github_root);
+    let sign = "https://sigstore.dev/cosign/sign/v1";
+    assert_eq!(check(&github, V1, &both), Ok(()));
+    assert_eq!(check(&github, sign, &both), Err(ReasonCode::SctMissing));
+    assert_eq!(check(&own, V1, &both), Err(ReasonCode::SctMissing), "the instance with a log needs its entry");
+    assert_eq!(check(&github, V1, &own_root), Err(ReasonCode::SctMissing));
+    assert_eq!(check(&github, sign, &github_root), Ok(()), "on its own it is a trust root like any other");
 }
