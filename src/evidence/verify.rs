@@ -235,13 +235,14 @@ fn authenticate_of_any(
     // As bundles of an instance without log and CT log look to one that has them.
     let foreign = [R::LogEntryMissing, R::LogUnknown, R::SctMissing, R::CertificateUntrusted].contains(&refusal.code);
     let Some(instance) = trust_root.builders_instance().filter(|_| foreign) else { return Err(refusal) };
+    // Timestamps are looked at before the chain, and theirs are by an authority of theirs too.
+    let not_theirs =
+        [R::CertificateUntrusted, R::LogUnknown, R::LogEntryMissing, R::TimestampInvalid, R::TimestampMissing];
     match authenticate(bundle, subject, &instance, moment) {
         Ok(authentic) if authentic.statement.predicate_type.is_provenance() => Ok(authentic),
         Ok(_) => Err(refusal),
         // The chain decides whose it is: only what that instance issued is refused in its words.
-        Err(theirs) if [R::CertificateUntrusted, R::LogUnknown, R::LogEntryMissing].contains(&theirs.code) => {
-            Err(refusal)
-        }
+        Err(theirs) if not_theirs.contains(&theirs.code) => Err(refusal),
         Err(theirs) => Err(theirs),
     }
 }
