@@ -258,8 +258,12 @@ impl App {
     pub async fn signer(&self, trust_root: TrustRoot) -> Result<KeylessSigner, WiringError> {
         let services = self.services().await?;
         let tokens = self.token_source(&services)?;
-        KeylessSigner::new(services, tokens, trust_root, Self::clock())
-            .map_err(|e| WiringError::new("sigstore", &e, "countersign doctor"))
+        let signer = KeylessSigner::new(services, tokens, trust_root, Self::clock())
+            .map_err(|e| WiringError::new("sigstore", &e, "countersign doctor"))?;
+        Ok(match self.wiring.timeout {
+            Some(timeout) => signer.with_deadline(timeout),
+            None => signer,
+        })
     }
 
     /// File, `SIGSTORE_ID_TOKEN`, the CI's ambient identity, a projected token, and for people at a terminal a browser.

@@ -20,6 +20,7 @@ use crate::identity::{
 use crate::oci::{Platform, Repository};
 use crate::policy::age::Age;
 use crate::policy::parse_severity;
+use crate::promotion::Layouts;
 use crate::tags::Preset;
 
 /// Where the configuration is looked for when `--config` is not given, in this order.
@@ -123,6 +124,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     pub registries: BTreeMap<String, RegistryConfig>,
     pub transparency: Transparency,
+    /// In which layouts `promote` attaches.
+    pub signatures: Layouts,
     pub tools: ToolConfig,
 }
 
@@ -183,6 +186,10 @@ impl Builder<'_> {
                 Some(other) => {
                     return Err(self.refuse("transparency", format!("expected auto or public, found {other:?}")));
                 }
+            },
+            signatures: match file.signatures {
+                Some(name) => name.parse().map_err(|e| self.refuse("signatures", e))?,
+                None => Layouts::default(),
             },
             tools: self.tools(file.tools)?,
         })

@@ -35,5 +35,5 @@ pub use refusal::{Found, Refusal};
 pub use statement::{IN_TOTO_PAYLOAD_TYPE, Statement, StatementError};
 pub use trust_root::{MAX_TRUST_ROOT_BYTES, TrustRoot, TrustRootError};
 pub use verified::{RecordEvidence, VerifiedEvidence};
-pub(crate) use verify::authenticate_own;
 pub use verify::{Moment, Verified, verify};
+pub(crate) use verify::{authenticate_own, authenticate_own_layer};

@@ -13,8 +13,8 @@ use crate::evidence::bundle::Shape;
 use crate::evidence::certificate::{self, Issuers};
 use crate::evidence::{Bundle, Found, PredicateType, Refusal, Statement, TrustRoot, Unverified, legacy, provenance};
 use crate::identity::{ExpectedIdentities, IdentityRole, SignerIdentity};
-use crate::oci::Digest;
 use crate::oci::digest::Algorithm;
+use crate::oci::{Descriptor, Digest};
 use crate::policy::ReasonCode;
 
 /// The time at which we look, and the time we ask about.
@@ -163,6 +163,18 @@ pub(crate) fn authenticate_own(
         return Err(Refusal::new(ReasonCode::SignatureInvalid, "the bundle carries another statement"));
     }
     Ok(authentic.found)
+}
+
+/// As [`authenticate_own`], for a layer of cosign's older layout.
+pub(crate) fn authenticate_own_layer(
+    layer: &Descriptor,
+    bytes: &[u8],
+    trust_root: &TrustRoot,
+    now: Timestamp,
+) -> Result<Found, Refusal> {
+    let bundle = Unverified::from_legacy(layer, bytes)?;
+    let subject = stated(bundle.inner())?.1?.subject;
+    authenticate(bundle.inner(), &subject, trust_root, Moment::now(now)).map(|authentic| authentic.found)
 }
 
 fn authenticate(

@@ -45,6 +45,8 @@ mod invariants;
 mod layer_cache;
 /// Every layout of evidence, read and written.
 mod layouts;
+/// `signatures: legacy` and `both`.
+mod legacy_signing;
 
 mod lint;
 /// Evidence from a folder instead of a registry.

@@ -6,9 +6,11 @@
 
 mod attest;
 mod decide;
+mod draft;
 mod moves;
 mod prove;
 mod provenance;
+mod publish;
 mod read_back;
 mod result;
 mod resume;
@@ -29,7 +31,7 @@ use crate::policy::PolicySet;
 use crate::policy::input::{Requirements, Settings};
 use crate::promotion::plan::{Adoption, Ancestry, PlanOutcome};
 use crate::promotion::saved_plan::SavedPlan;
-use crate::promotion::{AllowedTag, Approval, Candidate, Commit, ReleasePlan, approve};
+use crate::promotion::{AllowedTag, Approval, Candidate, Commit, Layouts, ReleasePlan, approve};
 use crate::registry::Registry;
 use crate::scanner::Scanner;
 use crate::sigstore::{Clock, Signer};
@@ -90,6 +92,8 @@ pub struct Request {
     /// `https://github.com/OWNER/REPO`, where the configuration names one.
     pub source_repository: Option<String>,
     pub adopt: Adopt,
+    /// Where signatures and attestations go, and must be found again.
+    pub layouts: Layouts,
     /// Stop before the first write.
     pub plan_only: bool,
     /// Go on only if this is what would happen.

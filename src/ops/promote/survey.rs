@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
-use crate::evidence::verdict::{NodeKind, Requirements};
+use crate::evidence::verdict::{Format, NodeKind, Requirements};
 use crate::evidence::{Moment, PredicateType, Statement, Verified, VerifiedEvidence};
 use crate::identity::ExpectedIdentities;
 use crate::image::{ImageTree, RegistrySource, expand};
@@ -14,6 +14,7 @@ use crate::oci::{Descriptor, Digest, DigestReference};
 use crate::ops::gather::{Depth, Rules, UnclearApi};
 use crate::ops::look::{Known, Look};
 use crate::ops::promote::provenance::Provenance;
+use crate::ops::promote::read_back::complete;
 use crate::ops::promote::{Adopt, CandidateImage, Gate, Promotion, State, Stop};
 use crate::ops::tree::{self, TreeNode};
 use crate::ops::verify::gather_all;
@@ -56,9 +57,12 @@ impl Surveyed {
     }
 
     /// Verified statements about `node` that are attached already.
-    pub(in crate::ops::promote) fn attached(&self, node: &Digest) -> impl Iterator<Item = &Verified<Statement>> {
+    pub(in crate::ops::promote) fn attached(
+        &self,
+        node: &Digest,
+    ) -> impl Iterator<Item = (Format, &Verified<Statement>)> {
         let nodes = self.nodes.iter().filter(move |n| n.evidence.digest() == node);
-        nodes.flat_map(|n| n.evidence.attestations().iter().filter_map(|a| a.statement()))
+        nodes.flat_map(|n| n.evidence.attestations().iter().filter_map(|a| Some((a.format(), a.statement()?))))
     }
 }
 
@@ -114,10 +118,8 @@ impl Gate<'_> {
         // What a branch build signed is no evidence for a version: a stranger asks for the release identity.
         let ours = |statement: &Verified<Statement>| self.own.matches(statement.signer()).is_ok();
         let nodes: Vec<TreeNode> = nodes.into_iter().map(|node| node.signed_by(ours)).collect();
-        let mut parts = nodes.iter().map(|n| n.evidence.clone());
-        let root = parts.next();
-        let complete =
-            root.and_then(|root| VerifiedEvidence::gather(image.reference.clone(), root, parts.collect()).ok());
+        let evidence: Vec<_> = nodes.iter().map(|n| n.evidence.clone()).collect();
+        let complete = complete(self.request.layouts, &image.reference, &evidence).and_then(Result::ok);
         let after = next_after_list(&input, &BTreeSet::new());
         Surveyed { plan: plan_tags(&input), after, nodes, fallback, provenance, complete }
     }
