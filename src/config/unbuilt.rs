@@ -12,8 +12,6 @@ pub(super) fn check(path: &str, file: &File) -> Result<(), ConfigError> {
         ("charts", !file.charts.is_empty()),
         ("tags.rules", file.tags.rules.as_ref().is_some_and(|r| !r.is_empty())),
         ("policy.vulnerabilities.regressions-only", policy.vulnerabilities.regressions_only),
-        ("policy.provenance.require", policy.provenance.require),
-        ("policy.provenance.builders", !policy.provenance.builders.is_empty()),
         ("policy.exceptions", policy.exceptions.is_some()),
     ];
     match asked.iter().find(|(_, asked)| *asked) {

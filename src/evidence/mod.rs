@@ -18,6 +18,7 @@ pub mod legacy;
 mod log;
 mod predicate_type;
 mod promise;
+pub mod provenance;
 mod refusal;
 mod statement;
 mod trust_expiry;

@@ -57,6 +57,8 @@ mod plans;
 mod policies;
 /// The whole gate as CI sees it.
 mod promote;
+/// Build provenance: who may claim it, about what, and what becomes of it.
+mod provenance;
 /// docs/reference/ against the program.
 mod reference;
 /// The registry client over real HTTP, against the sandbox and, on demand, real registries.

@@ -122,6 +122,8 @@ impl Gate<'_> {
             let below: Vec<&Digest> = images_below(node).into_iter().map(|n| &n.descriptor.digest).collect();
             let inputs = draft.inputs(&below);
             let vsa = VsaPredicate::passed(VERIFIER, &reference, policy.clone(), inputs, (self.request.clock)());
+            let (level, built) = draft.surveyed.provenance.shown(&node.descriptor.digest);
+            let vsa = vsa.with_provenance(level, built);
             draft.add(&node.descriptor, PredicateType::SIGNATURE, Value::Object(serde_json::Map::new()));
             draft.add(&node.descriptor, PredicateType::VSA, vsa.to_value());
         }

@@ -9,6 +9,7 @@ mod decide;
 mod draft;
 mod moves;
 mod prove;
+mod provenance;
 mod publish;
 mod read_back;
 mod result;
@@ -146,7 +147,7 @@ impl Gate<'_> {
         let surveyed = self.survey(&mut result, &trees).await?;
         let plan = ReleasePlan::new(surveyed.iter().map(|s| s.plan.clone()).collect());
         result.set_plan(&plan);
-        result.warnings.extend(surveyed.iter().filter_map(survey::Surveyed::shared_identity));
+        result.warnings.extend(surveyed.iter().filter_map(|s| s.shared_identity(&self.own)));
         self.stop_on_obstacles(&mut result, &plan)?;
         self.stop_unless_confirmed(&mut result, &plan)?;
         if let Some(approval) = self.approve_earlier_run(&plan, &surveyed) {
@@ -161,6 +162,7 @@ impl Gate<'_> {
                 return self.promote_tags(result, &surveyed, approval).await;
             }
         }
+        self.stop_unless_provenance_is_known(&mut result, &surveyed)?;
         // 2 SBOM, 3 scan
         let proofs = self.prove(&mut result, &trees).await?;
         // 4 decide

@@ -8,10 +8,12 @@ use futures_util::future::join_all;
 
 use crate::evidence::verdict::{Format, NodeKind, Requirements};
 use crate::evidence::{Moment, PredicateType, Statement, Verified, VerifiedEvidence};
+use crate::identity::ExpectedIdentities;
 use crate::image::{ImageTree, RegistrySource, expand};
 use crate::oci::{Descriptor, Digest, DigestReference};
 use crate::ops::gather::{Depth, Rules, UnclearApi};
 use crate::ops::look::{Known, Look};
+use crate::ops::promote::provenance::Provenance;
 use crate::ops::promote::read_back::complete;
 use crate::ops::promote::{Adopt, CandidateImage, Gate, Promotion, State, Stop};
 use crate::ops::tree::{self, TreeNode};
@@ -30,6 +32,8 @@ pub(in crate::ops::promote) struct Surveyed {
     pub(in crate::ops::promote) nodes: Vec<TreeNode>,
     /// Per node, entries of its fallback index seen in this run.
     pub(in crate::ops::promote) fallback: BTreeMap<Digest, Vec<Descriptor>>,
+    /// Who claims to have built it.
+    pub(in crate::ops::promote) provenance: Provenance,
     /// Evidence of an earlier run, where it is complete and verifies now.
     pub(in crate::ops::promote) complete: Option<VerifiedEvidence>,
 }
@@ -37,16 +41,18 @@ pub(in crate::ops::promote) struct Surveyed {
 impl Surveyed {
     /// The candidate bears the release identity's signature, but no record of this gate: somebody else signs under that
     /// identity, and plain `cosign verify` cannot tell the two apart.
-    pub(in crate::ops::promote) fn shared_identity(&self) -> Option<Reason> {
+    pub(in crate::ops::promote) fn shared_identity(&self, own: &ExpectedIdentities) -> Option<Reason> {
         let statements = || self.nodes.iter().flat_map(|n| n.evidence.attestations()).filter_map(|a| a.statement());
         let ours = |kind: &PredicateType| {
             [PredicateType::PROMOTION, PredicateType::VSA, PredicateType::VULNERABILITY].contains(kind)
         };
-        let foreign = statements().next()?;
+        let attestations = self.nodes.iter().flat_map(|n| n.evidence.attestations());
+        // Provenance of the gate's own identity does not count, and shows the same.
+        let foreign = attestations.filter_map(|a| a.signer()).find(|signer| own.matches(signer).is_ok())?;
         if statements().any(|statement| ours(statement.predicate_type())) {
             return None;
         }
-        let message = format!("{} is signed by {} already, before any gate", self.plan.digest, foreign.signer().name);
+        let message = format!("{} is signed by {} already, before any gate", self.plan.digest, foreign.name);
         Some(Reason::new(ReasonCode::IdentityShared, message))
     }
 
@@ -108,13 +114,14 @@ impl Gate<'_> {
         input.records.insert(image.reference.digest.clone(), own);
         self.look().read_records(&mut input).await;
         let fallback = nodes.iter().map(|n| n.evidence.digest().clone()).zip(fallback).collect();
+        let provenance = Provenance::of(&nodes);
         // What a branch build signed is no evidence for a version: a stranger asks for the release identity.
         let ours = |statement: &Verified<Statement>| self.own.matches(statement.signer()).is_ok();
         let nodes: Vec<TreeNode> = nodes.into_iter().map(|node| node.signed_by(ours)).collect();
         let evidence: Vec<_> = nodes.iter().map(|n| n.evidence.clone()).collect();
         let complete = complete(self.request.layouts, &image.reference, &evidence).and_then(Result::ok);
         let after = next_after_list(&input, &BTreeSet::new());
-        Surveyed { plan: plan_tags(&input), after, nodes, fallback, complete }
+        Surveyed { plan: plan_tags(&input), after, nodes, fallback, provenance, complete }
     }
 
     /// The facts of one repository, without records.

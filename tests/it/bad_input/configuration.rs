@@ -95,8 +95,6 @@ async fn a_key_whose_rule_is_not_built_is_refused_and_a_value_that_says_nothing_
         ("charts", "charts: [ { repository: ghcr.io/a/c } ]"),
         ("tags.rules", "tags: { rules: [ \"type=sha\" ] }"),
         ("policy.vulnerabilities.regressions-only", "policy: { vulnerabilities: { regressions-only: true } }"),
-        ("policy.provenance.require", "policy: { provenance: { require: true } }"),
-        ("policy.provenance.builders", "policy: { provenance: { builders: [ x ] } }"),
         ("policy.exceptions", "policy: { exceptions: exceptions.yaml }"),
     ];
     for (key, text) in keys {
