@@ -1,4 +1,4 @@
-//! What is fuzzed, for `cargo fuzz` (fuzz_targets/) and for the smoke on a stable compiler (tests/it/fuzz.rs) alike.
+//! What is fuzzed, for `cargo fuzz` (the folder beside this file) and for the smoke on a stable compiler (tests/it/fuzz.rs) alike.
 //! No bytes may make any of these panic, hang, or take memory without bound.
 
 use countersign::config::Config;

@@ -157,8 +157,19 @@ impl App {
         };
         match self.trust_root_file() {
             Some(path) => load_trust_root(path).map_err(|e| setup(&e)),
-            None => Ok(self.material(network).await?.trust_root.clone()),
+            None => self.with_builders_instance(self.material(network).await?.trust_root.clone()),
         }
+    }
+
+    /// Repositories that are not public get their provenance from GitHub's own instance: what that issued counts as build
+    /// provenance beside the public instance. Whoever names a file, or another instance, means that alone.
+    fn with_builders_instance(&self, trust_root: TrustRoot) -> Result<TrustRoot, WiringError> {
+        if self.instance()? != Instance::PublicGood {
+            return Ok(trust_root);
+        }
+        let github = Instance::GitHub.trust_root();
+        let github = github.map_err(|e| WiringError::new("trust-root", &e, "pass --trust-root FILE"))?;
+        Ok(trust_root.with_builders_instance(&github))
     }
 
     /// What the named instance gives, loaded once per run; `None` where a file is named.
@@ -247,8 +258,12 @@ impl App {
     pub async fn signer(&self, trust_root: TrustRoot) -> Result<KeylessSigner, WiringError> {
         let services = self.services().await?;
         let tokens = self.token_source(&services)?;
-        KeylessSigner::new(services, tokens, trust_root, Self::clock())
-            .map_err(|e| WiringError::new("sigstore", &e, "countersign doctor"))
+        let signer = KeylessSigner::new(services, tokens, trust_root, Self::clock())
+            .map_err(|e| WiringError::new("sigstore", &e, "countersign doctor"))?;
+        Ok(match self.wiring.timeout {
+            Some(timeout) => signer.with_deadline(timeout),
+            None => signer,
+        })
     }
 
     /// File, `SIGSTORE_ID_TOKEN`, the CI's ambient identity, a projected token, and for people at a terminal a browser.

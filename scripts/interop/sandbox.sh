@@ -29,6 +29,8 @@ sandbox_is_a_real_sigstore() {
       foreign_clients_use_the_sandbox "sandbox-$mode"
       cosign_accepts_a_sandbox_release "sandbox-$mode"
       cosigns_older_layout_is_read "sandbox-$mode"
+      cosign_accepts_our_older_layout "sandbox-$mode" legacy
+      cosign_accepts_our_older_layout "sandbox-$mode" both
     fi
     sandbox_stop
   done
@@ -96,4 +98,48 @@ cosigns_older_layout_is_read() { # NAME: `.sig` and `.att` tags, written with th
     "$repository@$digest" "$REGISTRY/example-org/older-copy"
   check "$name: cosign verifies the copy" \
     "$cosign" verify --new-bundle-format=false --trusted-root "$TRUSTED_ROOT" "${cosign_identity[@]}" "$REGISTRY/example-org/older-copy@$digest"
+}
+
+older_signature() { "$cosign" verify --new-bundle-format=false --trusted-root "$TRUSTED_ROOT" "${cosign_identity[@]}" "$1"; }
+
+older_attestation() { # REPOSITORY@DIGEST TYPE: prints the type, when cosign accepts an attestation of it
+  "$cosign" verify-attestation --new-bundle-format=false --type "$2" --trusted-root "$TRUSTED_ROOT" "${cosign_identity[@]}" "$1" \
+    | head -n 1 | jq -r .payload | base64 -d | jq -er .predicateType
+}
+
+layers_under() { "$crane" manifest --insecure "$1" | jq '.layers | length'; } # REPOSITORY:TAG
+
+cosign_accepts_our_older_layout() { # NAME legacy|both: `.sig` and `.att` tags that promote wrote, beside a signature of cosign's
+  local name="$1, $2" repository=$REGISTRY/example-org/older-$2 config=$work/$1-$2.yaml digest node old tag
+  check "$name: a sample is pushed" "$sandbox" push-sample --image-version 1.2.3 "$repository"
+  digest=$(sed -n 's/.*@//p' "$work/out")
+  tag=$repository:${digest/:/-}
+  fresh_token "$work/token"
+  old=(-y --new-bundle-format=false --use-signing-config=false --fulcio-url "$FULCIO_URL" --rekor-url "$REKOR_URL"
+    --trusted-root "$TRUSTED_ROOT" --identity-token "$(cat "$work/token")")
+  check "$name: cosign signs before us" "$cosign" sign "${old[@]}" "$repository@$digest"
+  write_config "$config" "$repository" ""
+  echo "signatures: $2" >>"$config"
+  check "$name: promote" promote "$config" "$repository@$digest"
+  # Its signature and ours, made under one identity, or ours taken for standing.
+  check "$name: cosign verifies the index" older_signature "$repository@$digest"
+  check "$name: cosign verifies the VSA" older_attestation "$repository@$digest" "$VSA"
+  check "$name: cosign verifies the promotion record" older_attestation "$repository@$digest" "$PROMOTION"
+  for node in $("$crane" manifest --insecure "$repository@$digest" | jq -r '.manifests[].digest'); do
+    check "$name: cosign verifies child ${node:7:8}" older_signature "$repository@$node"
+    for kind in "$VSA" https://cyclonedx.org/bom https://cosign.sigstore.dev/attestation/vuln/v1; do
+      check "$name: cosign verifies ${kind##*/} of child ${node:7:8}" older_attestation "$repository@$node" "$kind"
+    done
+  done
+  refuses "none of the expected identities matched" "$name: cosign refuses another identity" \
+    "$cosign" verify --new-bundle-format=false --trusted-root "$TRUSTED_ROOT" "${other_identity[@]}" "$repository@$digest"
+  same "$name: the promotion record and the VSA are under .att" 2 "$(layers_under "$tag.att")"
+  fresh_token "$work/token"
+  old[${#old[@]}-1]=$(cat "$work/token")
+  check "$name: cosign attests beside us" \
+    "$cosign" attest "${old[@]}" --type https://example.com/test/v1 --predicate "$SIGNING_CONFIG" "$repository@$digest"
+  same "$name: cosign kept ours" 3 "$(layers_under "$tag.att")"
+  check "$name: the same promote again" promote "$config" "$repository@$digest"
+  same "$name: it is unchanged" unchanged "$(jq -r .state "$work/out")"
+  check "$name: cosign verifies without being told the layout" verify_with_cosign "$repository@$digest"
 }

@@ -25,6 +25,7 @@ mod operation;
 mod pins;
 mod policy;
 mod promote;
+mod provenance_args;
 mod push;
 mod resolve;
 mod retain;

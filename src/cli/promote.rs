@@ -17,12 +17,12 @@ use crate::cli::output::{Outcome, document, tree};
 use crate::cli::{git, progress, saved_plan, wiring};
 use crate::config::{Config, ImageConfig, Transparency};
 use crate::evidence::Moment;
-use crate::identity::ExpectedIdentity;
+use crate::identity::{ExpectedIdentities, ExpectedIdentity};
 use crate::oci::{DigestReference, Repository, Tag};
 use crate::ops::gather::{Rules, UnclearApi};
 use crate::ops::look::{Failures, Look};
 use crate::ops::promote::{Adopt, CandidateImage, Ports, Promotion, Request, State, Stop, promote, recorded};
-use crate::policy::input::{Requirements, Settings};
+use crate::policy::input::{ProvenanceSettings, Requirements, Settings};
 use crate::policy::{Reason, ReasonCode};
 use crate::promotion::record::GitSource;
 use crate::promotion::{Candidate, TagMove, Version};
@@ -93,10 +93,17 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
     let identities = wiring::expected(&app, None)?;
     let trust_root = app.trust_root().await?;
     let signer = app.signer(trust_root.clone()).await?;
+    if app.config.signatures.needs_rekor_v1() {
+        signer.check_legacy().map_err(|error| {
+            let help = "use signatures: bundle, or sign with services that still run a Rekor v1 log";
+            Failure::new(Exit::Usage, "signing-config", error.to_string()).help(help)
+        })?;
+    }
     let scanner = app.scanner()?;
     let token = peek_token(&signer).await;
     let (git, build) = release(args, &app, token.as_ref()).await?;
     check_token(&app, &git, token.as_ref())?;
+    let identities = built_from(identities, &git, &app.config)?;
     let context = GitContext { git_ref: git.git_ref.clone(), commit: git.commit.clone(), target: Target::default() };
     let allowed = app.config.preset.tags(&build, &context).map_err(|e| Failure::usage(e.to_string()))?;
     let images = references.iter().zip(images).map(|(reference, image)| CandidateImage {
@@ -113,6 +120,7 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
         policy: app.policy()?,
         settings: settings(shared, &app.config),
         adopt: adopt(&args.adopt)?,
+        layouts: app.config.signatures,
         plan_only: args.plan || args.save_plan.is_some(),
         confirmed,
         run: app.environment.run_url.clone().unwrap_or_default(),
@@ -149,6 +157,16 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
         document: promotion_document(&promotion)?,
         text: text(&promotion, args.plan || args.save_plan.is_some()),
     })
+}
+
+/// Provenance has to name the commit and the ref of this release.
+fn built_from(identities: ExpectedIdentities, git: &GitSource, config: &Config) -> Result<ExpectedIdentities, Failure> {
+    if config.policy.require_provenance && git.commit.is_none() {
+        let message = "policy.provenance.require needs the commit of this release: nobody said which it is";
+        return Err(Failure::usage(message).help("pass --sha"));
+    }
+    let commit = git.commit.as_ref().map(ToString::to_string);
+    Ok(identities.built_from(commit, Some(git.git_ref.to_string())))
 }
 
 /// The release that a record of this version names. Only configured repositories are looked at.
@@ -288,6 +306,10 @@ pub(crate) fn settings(shared: &Shared, config: &Config) -> Settings {
         fixable_only: policy.fixable_only,
         max_age_seconds: policy.max_scan_age.seconds(),
         max_database_age_seconds: shared.max_db_age.unwrap_or(policy.max_db_age).seconds(),
+        provenance: ProvenanceSettings {
+            require: policy.require_provenance,
+            builders: policy.builders.iter().map(ToString::to_string).collect(),
+        },
     }
 }
 

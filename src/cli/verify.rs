@@ -14,6 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::identity_args::IdentityArgs;
 use crate::cli::options::Shared;
 use crate::cli::output::{Outcome, document, explain, list, tree};
+use crate::cli::provenance_args::ProvenanceArgs;
 use crate::cli::wiring;
 use crate::evidence::verdict::{ChildrenRule, NodeKind, Requirements, Verdict};
 use crate::evidence::{Moment, PredicateType};
@@ -32,6 +33,8 @@ pub(crate) struct VerifyArgs {
     references: Vec<Reference>,
     #[command(flatten)]
     identity: IdentityArgs,
+    #[command(flatten)]
+    provenance: ProvenanceArgs,
     /// What must be attached: signature, sbom, vulnerability, provenance, promotion, vsa, or a predicate type
     /// [default: signature; with a configuration: what promote writes]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -74,6 +77,7 @@ pub(crate) async fn run(shared: &Shared, args: &VerifyArgs) -> Result<Outcome, F
     let repositories: Vec<&Repository> = args.references.iter().map(Reference::repository).collect();
     let app = wiring::app(shared, &repositories)?;
     let expected = wiring::expected(&app, args.identity.expected()?)?;
+    let expected = args.provenance.added_to(expected, &app.config, &args.identity)?;
     let trust_root = if args.offline.is_some() { app.stored_trust_root().await? } else { app.trust_root().await? };
     let registry: Arc<dyn Registry> = match &args.offline {
         Some(folder) => Arc::new(OfflineRegistry::open(folder).await?),

@@ -32,7 +32,8 @@ pub struct File {
     /// `auto`: a private repository's name goes to a public log only if this says `public`.
     #[serde(default)]
     pub transparency: Option<String>,
-    /// `bundle`, `legacy` or `both`.
+    /// What `promote` attaches: `bundle` (Sigstore bundles as referrers), `legacy` (cosign's `.sig` and `.att` tags, which
+    /// need a Rekor v1 log) or `both`.
     #[serde(default)]
     pub signatures: Option<String>,
     #[serde(flatten)]
@@ -182,12 +183,17 @@ pub struct Scan {
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Provenance {
-    /// Build provenance must be there and verify.
+    /// Build provenance by a listed builder must be there, and name the released repository, commit and ref.
     #[serde(default)]
     pub require: bool,
-    /// Identities that may claim build provenance.
+    /// Who may claim build provenance: `.github/workflows/FILE` of `identity.github.repository`,
+    /// `OWNER/REPO/.github/workflows/FILE`, such a workflow's URL with `@REF` (`*` matches anything), or an exact URI or
+    /// e-mail address. Never the gate itself.
     #[serde(default)]
     pub builders: Vec<String>,
+    /// OIDC issuer of the builders; default: `identity.issuer`.
+    #[serde(default)]
+    pub issuer: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]

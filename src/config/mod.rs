@@ -6,6 +6,7 @@
 
 pub mod environment;
 pub mod file;
+mod provenance;
 mod unbuilt;
 mod unknown;
 
@@ -19,6 +20,7 @@ use crate::identity::{
 use crate::oci::{Platform, Repository};
 use crate::policy::age::Age;
 use crate::policy::parse_severity;
+use crate::promotion::Layouts;
 use crate::tags::Preset;
 
 /// Where the configuration is looked for when `--config` is not given, in this order.
@@ -61,6 +63,9 @@ pub struct PolicyConfig {
     pub max_scan_age: Age,
     pub max_db_age: Age,
     pub required_labels: Vec<String>,
+    /// Build provenance must be there; then somebody is listed who may claim it.
+    pub require_provenance: bool,
+    pub builders: Vec<crate::identity::Builder>,
 }
 
 impl Default for PolicyConfig {
@@ -72,6 +77,8 @@ impl Default for PolicyConfig {
             max_scan_age: Age::days(7),
             max_db_age: Age::hours(24),
             required_labels: Vec::new(),
+            require_provenance: false,
+            builders: Vec::new(),
         }
     }
 }
@@ -117,6 +124,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     pub registries: BTreeMap<String, RegistryConfig>,
     pub transparency: Transparency,
+    /// In which layouts `promote` attaches.
+    pub signatures: Layouts,
     pub tools: ToolConfig,
 }
 
@@ -168,8 +177,8 @@ impl Builder<'_> {
                 Some(name) => name.parse().map_err(|e| self.refuse("tags.preset", e))?,
                 None => Preset::default(),
             },
-            identities: file.identity.map(|identity| self.identities(identity)).transpose()?,
-            policy: self.policy(&file.policy)?,
+            policy: self.policy(&file.policy, file.identity.as_ref())?,
+            identities: self.all_identities(file.identity, &file.policy.provenance)?,
             registries: self.registries(file.registries)?,
             transparency: match file.transparency.as_deref() {
                 None | Some("auto") => Transparency::Auto,
@@ -177,6 +186,10 @@ impl Builder<'_> {
                 Some(other) => {
                     return Err(self.refuse("transparency", format!("expected auto or public, found {other:?}")));
                 }
+            },
+            signatures: match file.signatures {
+                Some(name) => name.parse().map_err(|e| self.refuse("signatures", e))?,
+                None => Layouts::default(),
             },
             tools: self.tools(file.tools)?,
         })
@@ -213,7 +226,7 @@ impl Builder<'_> {
         })
     }
 
-    fn policy(&self, policy: &file::Policy) -> Result<PolicyConfig, ConfigError> {
+    fn policy(&self, policy: &file::Policy, identity: Option<&file::Identity>) -> Result<PolicyConfig, ConfigError> {
         let defaults = PolicyConfig::default();
         let severities = |key: &str, list: &Option<Vec<String>>, default: &[Severity]| match list {
             None => Ok(default.to_vec()),
@@ -241,6 +254,8 @@ impl Builder<'_> {
             max_scan_age: age("max-age", &policy.scan.max_age, defaults.max_scan_age)?,
             max_db_age: age("max-db-age", &policy.scan.max_db_age, defaults.max_db_age)?,
             required_labels: policy.labels.require.clone(),
+            require_provenance: policy.provenance.require,
+            builders: self.builders(&policy.provenance, identity)?,
         })
     }
 

@@ -12,15 +12,8 @@ pub(super) fn check(path: &str, file: &File) -> Result<(), ConfigError> {
         ("charts", !file.charts.is_empty()),
         ("tags.rules", file.tags.rules.as_ref().is_some_and(|r| !r.is_empty())),
         ("policy.vulnerabilities.regressions-only", policy.vulnerabilities.regressions_only),
-        ("policy.provenance.require", policy.provenance.require),
-        ("policy.provenance.builders", !policy.provenance.builders.is_empty()),
         ("policy.exceptions", policy.exceptions.is_some()),
-        ("signatures", file.signatures.as_deref().is_some_and(|s| s != "bundle")),
     ];
-    if let Some(other) = file.signatures.as_deref().filter(|s| !["bundle", "legacy", "both"].contains(s)) {
-        let message = format!("expected bundle, found {other:?}");
-        return Err(ConfigError::Value { path: path.to_owned(), key: "signatures".to_owned(), message });
-    }
     match asked.iter().find(|(_, asked)| *asked) {
         Some((key, _)) => Err(ConfigError::NotBuilt { path: path.to_owned(), key: (*key).to_owned() }),
         None => Ok(()),

@@ -1,11 +1,11 @@
 //! Steps 3 to 8 of verification, the same for statements about images and for blobs: log, cryptography, times.
 //!
-//! What is signed, by whom it may be signed, and what it says is for [`super::verify`] and [`super::blob`] to judge. The
+//! What is signed, by whom it may be signed, and what it says is for [`super::verify()`] and [`super::blob`] to judge. The
 //! numbers are those of [`super::verify::verify()`].
 
 use jiff::{SignedDuration, Timestamp};
 use sigstore_types::{Artifact, Bundle, TransparencyLogEntry};
-use sigstore_verify::{Policy, VerificationResult};
+use sigstore_verify::{Policy, VerificationResult, Verifier};
 
 use crate::evidence::log::{self, Required};
 use crate::evidence::trust_root::{Log, TrustRoot};
@@ -18,9 +18,10 @@ const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
 /// A parsed bundle and what it is held against.
 pub(super) struct Claim<'a, P: Policy> {
     pub(super) bundle: &'a Bundle,
-    pub(super) entry: &'a TransparencyLogEntry,
+    /// `None` is refused unless the trust root has no log at all.
+    pub(super) entry: Option<&'a TransparencyLogEntry>,
     pub(super) artifact: Artifact<'a>,
-    /// Of the crate; none of its relaxations is ever used.
+    /// Of the crate; relaxed only where the trust root has no log or no CT log, see [`super::verify::policy`].
     pub(super) policy: P,
     pub(super) required: Required,
     pub(super) signer: SignerKind,
@@ -43,31 +44,55 @@ impl<P: Policy> Claim<'_, P> {
         refine: impl FnOnce(Refusal) -> Refusal,
     ) -> Result<Vec<Timestamp>, Refusal> {
         // (3)
-        let log = log::log_of(self.entry, trust_root, self.required)?;
-        log.check_started(moment.now)?;
+        let (log, verifier) = self.log(trust_root, moment)?;
         // (4)
-        let result = log.verifier.verify(self.artifact.clone(), self.bundle, &self.policy);
+        let result = verifier.verify(self.artifact.clone(), self.bundle, &self.policy);
         let result = result.map_err(|e| refine(Refusal::from(e)))?;
         // (5)
-        self.check_complete(&result)?;
+        self.check_complete(&result, trust_root, log)?;
         // (6)
-        log::check_rebuilt(self.entry, self.bundle)?;
+        if let Some(entry) = self.entry {
+            log::check_rebuilt(entry, self.bundle)?;
+        }
         // (7)
         let times = result.verified_timestamps();
         check_times(times, moment)?;
-        log.check_window(&log::times_of_entry(self.entry, times))?;
+        if let (Some(log), Some(entry)) = (log, self.entry) {
+            log.check_window(&log::times_of_entry(entry, times))?;
+        }
         // (8)
         self.check_authorities(trust_root, log, times)?;
         Ok(times.to_vec())
     }
 
+    /// The entry's log with its verifier; without an entry the verifier of a root that has no log.
+    fn log<'t>(&self, root: &'t TrustRoot, moment: Moment) -> Result<(Option<&'t Log>, &'t Verifier), Refusal> {
+        match (self.entry, root.without_log()) {
+            (Some(entry), _) => {
+                let log = log::log_of(entry, root, self.required)?;
+                log.check_started(moment.now)?;
+                Ok((Some(log), &log.verifier))
+            }
+            (None, Some(verifier)) => Ok((None, verifier)),
+            (None, None) => Err(Refusal::new(ReasonCode::LogEntryMissing, "the bundle has no log entry")),
+        }
+    }
+
     /// Fails closed should a later version of the crate skip a check without being told to.
-    fn check_complete(&self, result: &VerificationResult) -> Result<(), Refusal> {
+    fn check_complete(
+        &self,
+        result: &VerificationResult,
+        trust_root: &TrustRoot,
+        log: Option<&Log>,
+    ) -> Result<(), Refusal> {
         let signer = match self.signer {
-            SignerKind::Certificate => result.certificate_verified() && result.sct_verified(),
+            SignerKind::Certificate => {
+                result.certificate_verified() && (result.sct_verified() || !trust_root.asks_for_sct())
+            }
             SignerKind::Key => true,
         };
-        if !(signer && result.tlog_verified()) {
+        let logged = result.tlog_verified() || (log.is_none() && trust_root.without_log().is_some());
+        if !(signer && logged) {
             return Err(Refusal::new(ReasonCode::VerificationFailed, "a check of the Sigstore client was left out"));
         }
         if result.verified_timestamps().is_empty() && self.signer == SignerKind::Certificate {
@@ -78,7 +103,7 @@ impl<P: Policy> Claim<'_, P> {
 
     /// Repeats step 4 without the authorities that were out of date, for CVE-2026-24122: an expired intermediate. The
     /// crate checks the leaf's dates alone. Where all authorities were in date there is nothing to repeat.
-    fn check_authorities(&self, trust_root: &TrustRoot, log: &Log, times: &[Timestamp]) -> Result<(), Refusal> {
+    fn check_authorities(&self, trust_root: &TrustRoot, log: Option<&Log>, times: &[Timestamp]) -> Result<(), Refusal> {
         if self.signer == SignerKind::Key {
             return Ok(());
         }

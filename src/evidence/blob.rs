@@ -119,7 +119,7 @@ fn authentic(
     moment: Moment,
 ) -> Result<(SignerIdentity, Option<Timestamp>), Refusal> {
     // (2)
-    let found = certificate::read(leaf(parsed)?, Issuers::AlsoDeprecated)?;
+    let found = certificate::read(leaf(parsed)?, Issuers::AlsoDeprecated, true)?;
     // (3) to (8), and the subject of (10)
     let policy = VerificationPolicy::any_identity();
     let times = claim(parsed, blob, policy, SignerKind::Certificate)?.authenticate(trust_root, moment, |r| r)?;
@@ -155,7 +155,7 @@ fn claim<'a, P: sigstore_verify::Policy>(
         MediaType::Bundle0_1 => Required::Promise,
         _ => Required::Proof,
     };
-    Ok(Claim { bundle: parsed, entry: bundle::log_entry(parsed)?, artifact, policy, required, signer })
+    Ok(Claim { bundle: parsed, entry: Some(bundle::log_entry(parsed)?), artifact, policy, required, signer })
 }
 
 /// The leaf; a chain may come along before v0.3, but no root: that is the trust root's to say.

@@ -80,8 +80,12 @@ impl Bundle {
         }
     }
 
-    pub(super) fn log_entry(&self) -> Result<&TransparencyLogEntry, Refusal> {
-        log_entry(&self.parsed)
+    /// One, or none where the trust root has no log: whether that will do is judged there.
+    pub(super) fn log_entry(&self) -> Result<Option<&TransparencyLogEntry>, Refusal> {
+        match self.parsed.verification_material.tlog_entries.is_empty() {
+            true => Ok(None),
+            false => log_entry(&self.parsed).map(Some),
+        }
     }
 
     pub(super) fn certificate(&self) -> Result<&[u8], Refusal> {

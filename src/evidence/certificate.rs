@@ -31,11 +31,13 @@ pub(super) enum Issuers {
 }
 
 /// Parses a leaf certificate and checks its profile. Its claims are worth something only once the chain was verified.
-pub(super) fn read(der: &[u8], issuers: Issuers) -> Result<SignerIdentity, Refusal> {
+pub(super) fn read(der: &[u8], issuers: Issuers, asks_for_sct: bool) -> Result<SignerIdentity, Refusal> {
     let certificate = Certificate::from_der(der).map_err(|e| invalid(format!("unreadable certificate: {e}")))?;
     check_profile(&certificate)?;
     let (name, kind) = name(&certificate)?;
-    check_sct(&certificate)?;
+    if asks_for_sct {
+        check_sct(&certificate)?;
+    }
     let (issuer, claims) = fulcio_claims(&certificate)?;
     let old = deprecated_issuer(&certificate)?;
     let issuer = match (issuer, old, issuers) {

@@ -27,6 +27,8 @@ impl PredicateType {
     pub const VULNERABILITY: Self = Self(Repr::Known("https://cosign.sigstore.dev/attestation/vuln/v1"));
     pub const VSA: Self = Self(Repr::Known("https://slsa.dev/verification_summary/v1"));
     pub const PROVENANCE: Self = Self(Repr::Known("https://slsa.dev/provenance/v1"));
+    /// SLSA provenance before 1.0, which counts as provenance too.
+    pub const PROVENANCE_V02: Self = Self(Repr::Known("https://slsa.dev/provenance/v0.2"));
     pub const PROMOTION: Self = Self(Repr::Known("https://countersign.dev/promotion/v1"));
     pub const WITHDRAWAL: Self = Self(Repr::Known("https://countersign.dev/withdrawal/v1"));
     pub const ROLLBACK: Self = Self(Repr::Known("https://countersign.dev/rollback/v1"));
@@ -42,6 +44,18 @@ impl PredicateType {
         ("withdrawal", Self::WITHDRAWAL),
         ("rollback", Self::ROLLBACK),
     ];
+
+    /// Build provenance of any version that is read.
+    #[must_use]
+    pub fn is_provenance(&self) -> bool {
+        [Self::PROVENANCE, Self::PROVENANCE_V02].contains(self)
+    }
+
+    /// Does it count where `required` is asked for? Itself, and provenance v0.2 for provenance.
+    #[must_use]
+    pub fn satisfies(&self, required: &Self) -> bool {
+        self == required || (*required == Self::PROVENANCE && self.is_provenance())
+    }
 
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -87,8 +101,9 @@ impl FromStr for PredicateType {
                 && !rest.is_empty()
         });
         if plain && has_scheme {
-            let known = Self::NAMED.into_iter().find(|(_, known)| known.as_str() == text);
-            return Ok(known.map_or_else(|| Self(Repr::Other(text.to_owned())), |(_, known)| known));
+            let known = Self::NAMED.into_iter().map(|(_, known)| known).chain([Self::PROVENANCE_V02]);
+            let known = known.into_iter().find(|known| known.as_str() == text);
+            return Ok(known.unwrap_or_else(|| Self(Repr::Other(text.to_owned()))));
         }
         Err(NotAPredicateType { text: text.chars().take(200).collect() })
     }

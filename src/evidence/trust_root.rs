@@ -20,14 +20,16 @@ pub const MAX_TRUST_ROOT_BYTES: u64 = 4 * 1024 * 1024;
 /// With a version behind it.
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.trustedroot";
 
-/// A parsed `trusted_root.json`. Cheap to clone. GitHub's own instance has no log; until bundles without a log entry are
-/// read, nothing verifies with such a root.
+/// A parsed `trusted_root.json`. Cheap to clone. A root without any log (GitHub's own instance) asks for no log entry, and
+/// without certificate-transparency logs besides for no SCT; timestamps say when. A root with a log never does without.
 #[derive(Clone)]
-pub struct TrustRoot(Arc<Prepared>);
+pub struct TrustRoot(Arc<Prepared>, Option<Arc<Prepared>>);
 
 struct Prepared {
     root: TrustedRoot,
     logs: Vec<Log>,
+    /// Where there is no log: timestamps alone say when.
+    without_log: Option<Verifier>,
     /// As `root.certificate_authorities`: the dates of every certificate of the chain.
     authorities: Vec<Vec<Dates>>,
 }
@@ -73,7 +75,33 @@ impl TrustRoot {
             authority.cert_chain.certificates.iter().map(|entry| Dates::of(entry.raw_bytes.as_bytes())).collect()
         });
         let authorities = authorities.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self(Arc::new(Prepared { root, logs, authorities })))
+        let without_log = match logs.is_empty() && !root.timestamp_authorities.is_empty() {
+            true => Some(Verifier::new(&root).map_err(|e| malformed(e.to_string()))?),
+            false => None,
+        };
+        Ok(Self(Arc::new(Prepared { root, logs, without_log, authorities }), None))
+    }
+
+    /// Adds an instance that build provenance, and nothing else, may come from.
+    #[must_use]
+    pub fn with_builders_instance(self, instance: &Self) -> Self {
+        Self(self.0, Some(Arc::clone(&instance.0)))
+    }
+
+    /// The instance that build provenance may come from besides.
+    pub(super) fn builders_instance(&self) -> Option<Self> {
+        self.1.as_ref().map(|instance| Self(Arc::clone(instance), None))
+    }
+
+    /// The verifier for bundles without a log entry; `None` where the root has a log, or nobody to say when.
+    pub(super) fn without_log(&self) -> Option<&Verifier> {
+        self.0.without_log.as_ref()
+    }
+
+    /// Must every certificate have been in a certificate-transparency log? Only a root without logs of either kind does
+    /// without.
+    pub(super) fn asks_for_sct(&self) -> bool {
+        self.0.without_log.is_none() || !self.0.root.ctlogs.is_empty()
     }
 
     pub(super) fn root(&self) -> &TrustedRoot {
@@ -89,11 +117,11 @@ impl TrustRoot {
         self.0.logs.iter().find(|log| log.id == *id)
     }
 
-    /// A verifier of `log` without the authorities of which any certificate was out of date at any of `times`; `None`
+    /// A verifier of `log` (`None`: of no log) without the authorities of which any certificate was out of date at any of `times`; `None`
     /// where all were in date, so that the log's own verifier has said everything.
     pub(super) fn verifier_without_expired_authorities(
         &self,
-        log: &Log,
+        log: Option<&Log>,
         times: &[Timestamp],
     ) -> Result<Option<Verifier>, TrustRootError> {
         let in_date = |chain: &[Dates]| chain.iter().all(|dates| times.iter().all(|time| dates.contains(*time)));
@@ -103,7 +131,7 @@ impl TrustRoot {
         let mut root = self.0.root.clone();
         let mut chains = self.0.authorities.iter();
         root.certificate_authorities.retain(|_| chains.next().is_some_and(|chain| in_date(chain)));
-        root.tlogs.retain(|known| known.log_id.key_id == log.id);
+        root.tlogs.retain(|known| log.is_some_and(|log| known.log_id.key_id == log.id));
         Verifier::new(&root).map(Some).map_err(|e| TrustRootError::Malformed { why: e.to_string() })
     }
 }

@@ -11,10 +11,10 @@ use sigstore_verify::VerificationPolicy;
 use crate::evidence::authenticate::{Claim, SignerKind};
 use crate::evidence::bundle::Shape;
 use crate::evidence::certificate::{self, Issuers};
-use crate::evidence::{Bundle, Found, PredicateType, Refusal, Statement, TrustRoot, Unverified, legacy};
+use crate::evidence::{Bundle, Found, PredicateType, Refusal, Statement, TrustRoot, Unverified, legacy, provenance};
 use crate::identity::{ExpectedIdentities, IdentityRole, SignerIdentity};
-use crate::oci::Digest;
 use crate::oci::digest::Algorithm;
+use crate::oci::{Descriptor, Digest};
 use crate::policy::ReasonCode;
 
 /// The time at which we look, and the time we ask about.
@@ -111,7 +111,8 @@ impl Verified<Statement> {
 /// 8. Every certificate up to the root was in date at every trusted time.
 /// 9. The authenticated payload is a statement v1 or v0.1 with exactly one subject,
 /// 10. and that is this subject.
-/// 11. The signer is an expected identity: issuer first, then name or claims.
+/// 11. The signer is an expected identity: issuer first, then name or claims; of build provenance, a listed builder whose
+///     certificate and predicate name the released source ([`super::provenance`]).
 ///
 /// The predicate type is judged by whoever asks for one: [`Verified::require_type`], `verdict::judge`.
 pub fn verify(
@@ -122,11 +123,14 @@ pub fn verify(
     moment: Moment,
 ) -> Result<Verified<Statement>, Refusal> {
     // (1) to (10)
-    let authentic = authenticate(bundle.inner(), subject, trust_root, moment)?;
+    let authentic = authenticate_of_any(bundle.inner(), subject, trust_root, moment)?;
     // (11)
-    let roles = expected
-        .matches(&authentic.found.signer)
-        .map_err(|mismatch| Refusal::new(mismatch.code(), mismatch.to_string()).with_found(&authentic.found))?;
+    let signer = &authentic.found.signer;
+    let roles = match authentic.statement.predicate_type.is_provenance() {
+        true => provenance::check(&authentic.statement, signer, expected),
+        false => expected.matches(signer).map_err(|mismatch| Refusal::new(mismatch.code(), mismatch.to_string())),
+    };
+    let roles = roles.map_err(|refusal| refusal.with_found(&authentic.found))?;
     Ok(Verified {
         content: authentic.statement,
         signer: authentic.found.signer,
@@ -161,6 +165,18 @@ pub(crate) fn authenticate_own(
     Ok(authentic.found)
 }
 
+/// As [`authenticate_own`], for a layer of cosign's older layout.
+pub(crate) fn authenticate_own_layer(
+    layer: &Descriptor,
+    bytes: &[u8],
+    trust_root: &TrustRoot,
+    now: Timestamp,
+) -> Result<Found, Refusal> {
+    let bundle = Unverified::from_legacy(layer, bytes)?;
+    let subject = stated(bundle.inner())?.1?.subject;
+    authenticate(bundle.inner(), &subject, trust_root, Moment::now(now)).map(|authentic| authentic.found)
+}
+
 fn authenticate(
     bundle: &Bundle,
     subject: &Digest,
@@ -168,7 +184,7 @@ fn authenticate(
     moment: Moment,
 ) -> Result<Authentic, Refusal> {
     // (2)
-    let signer = certificate::read(bundle.certificate()?, Issuers::Current)?;
+    let signer = certificate::read(bundle.certificate()?, Issuers::Current, trust_root.asks_for_sct())?;
     // (3) to (8) The crate reads the payload too, and calls an entry about another digest an artifact mismatch; where our
     // own reader knows better, it names the defect.
     let (payload, statement) = stated(bundle)?;
@@ -179,7 +195,7 @@ fn authenticate(
             Shape::LegacySignature { payload } => artifact(&Digest::of(payload))?,
             Shape::BundleV03 | Shape::LegacyEnvelope => artifact(subject)?,
         },
-        policy: VerificationPolicy::any_identity(),
+        policy: policy(trust_root),
         required: bundle.shape.required_of_log(),
         signer: SignerKind::Certificate,
     };
@@ -202,6 +218,45 @@ fn authenticate(
         return Err(Refusal::new(ReasonCode::SubjectMismatch, message).with_found(&found));
     }
     Ok(Authentic { statement, found, payload_digest: Digest::of(payload) })
+}
+
+/// Anybody, since who signed is judged here; less than everything only where the trust root has nothing to check it with.
+fn policy(trust_root: &TrustRoot) -> VerificationPolicy {
+    let mut policy = VerificationPolicy::any_identity();
+    if trust_root.without_log().is_some() {
+        policy = policy.skip_tlog_unsafe();
+    }
+    if !trust_root.asks_for_sct() {
+        policy = policy.skip_sct();
+    }
+    policy
+}
+
+/// Build provenance may come from a second instance: then nothing else of it is believed.
+fn authenticate_of_any(
+    bundle: &Bundle,
+    subject: &Digest,
+    trust_root: &TrustRoot,
+    moment: Moment,
+) -> Result<Authentic, Refusal> {
+    use ReasonCode as R;
+    let refusal = match authenticate(bundle, subject, trust_root, moment) {
+        Ok(authentic) => return Ok(authentic),
+        Err(refusal) => refusal,
+    };
+    // As bundles of an instance without log and CT log look to one that has them.
+    let foreign = [R::LogEntryMissing, R::LogUnknown, R::SctMissing, R::CertificateUntrusted].contains(&refusal.code);
+    let Some(instance) = trust_root.builders_instance().filter(|_| foreign) else { return Err(refusal) };
+    // Timestamps are looked at before the chain, and theirs are by an authority of theirs too.
+    let not_theirs =
+        [R::CertificateUntrusted, R::LogUnknown, R::LogEntryMissing, R::TimestampInvalid, R::TimestampMissing];
+    match authenticate(bundle, subject, &instance, moment) {
+        Ok(authentic) if authentic.statement.predicate_type.is_provenance() => Ok(authentic),
+        Ok(_) => Err(refusal),
+        // The chain decides whose it is: only what that instance issued is refused in its words.
+        Err(theirs) if not_theirs.contains(&theirs.code) => Err(refusal),
+        Err(theirs) => Err(theirs),
+    }
 }
 
 /// The signed bytes and what they state; a simple-signing payload states a signature.

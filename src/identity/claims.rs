@@ -40,7 +40,7 @@ pub struct RequiredClaim {
 }
 
 impl RequiredClaim {
-    /// `name` as in [`NAMES`], without the extension.
+    /// `name` as in `NAMES`, without the extension.
     pub fn new(name: &str, value: &str) -> Result<Self, IdentityError> {
         let refuse = || IdentityError::Claim { text: format!("{name}={value}").chars().take(200).collect() };
         let at = NAMES.iter().position(|(known, _)| known.split_once(' ').is_some_and(|(known, _)| known == name));

@@ -5,7 +5,8 @@ use std::fmt;
 use regex::{Regex, RegexBuilder};
 
 use crate::identity::{
-    GitHubExpectation, IdentityError, IdentityField, IdentityMismatch, Issuer, NameKind, RequiredClaim, SignerIdentity,
+    ExpectedProvenance, GitHubExpectation, IdentityError, IdentityField, IdentityMismatch, Issuer, NameKind,
+    RequiredClaim, SignerIdentity,
 };
 
 /// A compiled identity regexp larger than this is refused; matching itself is linear in the name.
@@ -152,6 +153,8 @@ pub enum IdentityRole {
     Operator,
     /// Given by flags, for this command alone.
     Named,
+    /// Claim build provenance, and nothing else.
+    Builder,
 }
 
 impl fmt::Display for IdentityRole {
@@ -161,6 +164,7 @@ impl fmt::Display for IdentityRole {
             Self::Branch => "branch",
             Self::Operator => "operator",
             Self::Named => "expected",
+            Self::Builder => "builder",
         })
     }
 }
@@ -171,6 +175,8 @@ pub struct ExpectedIdentities {
     accepted: Vec<(IdentityRole, ExpectedIdentity)>,
     /// What the certificate of any of them must claim besides.
     claims: Vec<RequiredClaim>,
+    /// Who may claim build provenance instead of them; `None` where nobody said.
+    provenance: Option<ExpectedProvenance>,
 }
 
 impl ExpectedIdentities {
@@ -179,18 +185,46 @@ impl ExpectedIdentities {
         if accepted.is_empty() {
             return Err(IdentityError::None);
         }
-        Ok(Self { accepted, claims: Vec::new() })
+        Ok(Self { accepted, claims: Vec::new(), provenance: None })
     }
 
     #[must_use]
     pub fn one(expected: ExpectedIdentity) -> Self {
-        Self { accepted: vec![(IdentityRole::Named, expected)], claims: Vec::new() }
+        Self { accepted: vec![(IdentityRole::Named, expected)], claims: Vec::new(), provenance: None }
     }
 
     /// Demands further claims of whoever signed.
     #[must_use]
     pub fn with_claims(self, claims: Vec<RequiredClaim>) -> Self {
         Self { claims, ..self }
+    }
+
+    /// Says who may claim build provenance, and about what.
+    #[must_use]
+    pub fn with_provenance(self, provenance: ExpectedProvenance) -> Self {
+        Self { provenance: Some(provenance), ..self }
+    }
+
+    /// Says which commit and ref were built, where provenance is expected at all.
+    #[must_use]
+    pub fn built_from(mut self, commit: Option<String>, git_ref: Option<String>) -> Self {
+        if let Some(provenance) = &mut self.provenance {
+            provenance.source.commit = commit;
+            provenance.source.git_ref = git_ref;
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn provenance(&self) -> Option<&ExpectedProvenance> {
+        self.provenance.as_ref()
+    }
+
+    /// Without a word on builders: may the accepted identities claim provenance themselves? Whoever names a signer for one
+    /// command means everything that it asks for; the identities of a configuration belong to the gate.
+    #[must_use]
+    pub fn are_named(&self) -> bool {
+        self.accepted.iter().all(|(role, _)| *role == IdentityRole::Named)
     }
 
     /// The further claims.
@@ -206,7 +240,11 @@ impl ExpectedIdentities {
     #[must_use]
     pub fn only(&self, role: IdentityRole) -> Option<Self> {
         let accepted: Vec<_> = self.accepted.iter().filter(|(r, _)| *r == role).cloned().collect();
-        (!accepted.is_empty()).then_some(Self { accepted, claims: self.claims.clone() })
+        (!accepted.is_empty()).then_some(Self {
+            accepted,
+            claims: self.claims.clone(),
+            provenance: self.provenance.clone(),
+        })
     }
 
     /// The roles this signer has, or the difference to the accepted identity that came closest.

@@ -67,7 +67,7 @@ impl fmt::Display for GitHubExpectation {
 
 /// `found` is `workflow@REF`, REF being a full git ref or a commit. Asking for that shape keeps a file called
 /// `gate.yml@x.yml` from passing as `gate.yml`.
-fn is_workflow_at_a_ref(found: &str, workflow: &str) -> bool {
+pub(super) fn is_workflow_at_a_ref(found: &str, workflow: &str) -> bool {
     let Some(git_ref) = found.strip_prefix(workflow).and_then(|rest| rest.strip_prefix('@')) else { return false };
     let commit = matches!(git_ref.len(), 40 | 64) && git_ref.bytes().all(|b| b.is_ascii_hexdigit());
     git_ref.strip_prefix("refs/").is_some_and(|name| !name.is_empty()) || commit
@@ -161,7 +161,7 @@ pub enum Workflow {
 }
 
 impl Workflow {
-    fn uri(&self, expected: &GitHubRepository) -> String {
+    pub(super) fn uri(&self, expected: &GitHubRepository) -> String {
         match self {
             Self::SameRepository { path } => format!("{}/{path}", expected.uri()),
             Self::Reusable { repository, path } => format!("{}/{repository}/{path}", expected.server()),

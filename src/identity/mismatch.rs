@@ -84,6 +84,10 @@ pub enum IdentityError {
     Workflow { text: String },
     #[error("not a required claim: {text:?}: expected NAME=VALUE, for example runner-environment=github-hosted")]
     Claim { text: String },
+    #[error(
+        "not a builder: {text:?}: expected a workflow file, OWNER/REPO/.github/workflows/FILE, or an exact URI or e-mail address"
+    )]
+    Builder { text: String },
     #[error("no expected identity: give an issuer and an identity")]
     None,
 }

@@ -5,6 +5,7 @@
 //! expressions match the whole name, GitHub claims are compared by Fulcio's extension OIDs
 //! (<https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md>) and never by the deprecated `.2` to `.6`.
 
+mod builder;
 mod claims;
 mod compare;
 mod expected;
@@ -14,6 +15,7 @@ mod lint;
 mod mismatch;
 mod signer;
 
+pub use builder::{BuildSource, Builder, ExpectedProvenance};
 pub use claims::RequiredClaim;
 pub use compare::accepting_flags;
 pub use expected::{ExpectedIdentities, ExpectedIdentity, IdentityRole, NamePattern};

@@ -79,11 +79,13 @@ impl Root {
         }
     }
 
-    /// Databases as they were below this layer: their history tells which layer brought a package.
+    /// Databases as they were below this layer: their history tells which layer brought a package, and which files of lower
+    /// layers belong to it.
     fn databases(&self) -> BTreeMap<String, History> {
         use Candidate as C;
         let is_database = |file: &File| {
-            matches!(file.captured.kind, C::DpkgStatus | C::ApkInstalled | C::RpmDatabase | C::RpmManifest)
+            let kinds = [C::DpkgStatus, C::DpkgMd5sums, C::ApkInstalled, C::RpmDatabase, C::RpmManifest];
+            kinds.contains(&file.captured.kind)
         };
         let with_history = |file: &File| {
             let mut history = file.earlier.clone();

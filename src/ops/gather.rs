@@ -175,7 +175,9 @@ impl Gathering<'_> {
 
     fn hinted_as_required(&self, descriptor: &Descriptor) -> bool {
         match descriptor.annotations.get(PREDICATE_TYPE_HINT) {
-            Some(hint) => self.required.iter().any(|kind| kind.as_str() == hint),
+            Some(hint) => {
+                self.required.iter().any(|kind| hint.parse::<PredicateType>().is_ok_and(|t| t.satisfies(kind)))
+            }
             None => true,
         }
     }

@@ -2,7 +2,8 @@
 
 use futures_util::future::{join, join_all};
 
-use crate::evidence::verdict::{NodeEvidence, Requirements, TreeVerdict, Verdict, judge};
+use crate::evidence::PredicateType;
+use crate::evidence::verdict::{NodeEvidence, NodeKind, Requirements, TreeVerdict, Verdict, judge};
 use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository};
 use crate::ops::gather::{Depth, Rules, gather_listed, lookup_failure};
 use crate::ops::lists::Lists;
@@ -90,7 +91,11 @@ pub async fn gather_all(
 ) -> (Vec<TreeNode>, Vec<Vec<Descriptor>>) {
     let each = nodes.into_iter().enumerate().map(|(i, mut node)| async move {
         let kind = node.evidence.kind();
-        let types = if i == 0 { required.of_root(kind) } else { required.of_child(kind) };
+        let mut types = if i == 0 { required.of_root(kind) } else { required.of_child(kind) };
+        // It stands on the index or on every image; where, only looking tells.
+        if i > 0 && kind == NodeKind::Image && required.types.contains(&PredicateType::PROVENANCE) {
+            types.push(PredicateType::PROVENANCE);
+        }
         let lists = node.lists.clone();
         let fallback = gather_listed(registry, repository, &mut node.evidence, rules, &types, depth, lists).await;
         (node, fallback)

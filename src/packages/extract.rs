@@ -2,7 +2,7 @@
 //!
 //! Pure and per file: nothing here knows of other files, layers or links, so that a layer's extracts can be kept for
 //! the next image that has the same layer. Raw bytes end here. To add a database: a [`Candidate`], its parser, one arm
-//! in [`extract`] (streamed) or in [`whole`] (small files).
+//! in [`extract`] (streamed) or in `whole` (small files).
 
 use serde::{Deserialize, Serialize};
 

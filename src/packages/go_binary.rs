@@ -98,7 +98,7 @@ pub(super) fn blob(bytes: &[u8]) -> Result<Blob<'_>, String> {
 /// The module list without the marks around it; empty for a program built without modules.
 pub(super) fn unframed(modules: &[u8]) -> &[u8] {
     let end = modules.len().saturating_sub(FRAME);
-    if modules.len() >= 2 * FRAME + 1 && modules[end - 1] == b'\n' { &modules[FRAME..end] } else { &[] }
+    if modules.len() > 2 * FRAME && modules[end - 1] == b'\n' { &modules[FRAME..end] } else { &[] }
 }
 
 /// Packages of a program, from the two texts.

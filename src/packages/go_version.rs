@@ -99,8 +99,8 @@ fn variables(words: &[String]) -> Option<Vec<(String, String)>> {
             continue;
         }
         let Some(letters) = word.strip_prefix('-') else { continue };
-        let mut at = letters.char_indices().peekable();
-        while let Some((i, letter)) = at.next() {
+        let at = letters.char_indices();
+        for (i, letter) in at {
             let behind = &letters[i + letter.len_utf8()..];
             match letter {
                 'X' => {

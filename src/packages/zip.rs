@@ -103,7 +103,7 @@ pub(super) fn walk<T>(
 
 impl<T, W: FnMut(&[u8]) -> bool, R: FnMut(&str, &mut dyn Read) -> T> Walk<'_, T, W, R> {
     fn run(&mut self) -> Result<(), Trouble> {
-        while self.stream.to_signature()? {
+        while self.stream.seek_signature()? {
             let signature: [u8; 4] = self.stream.array()?;
             match &signature {
                 LOCAL => self.local()?,

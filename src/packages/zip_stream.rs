@@ -170,7 +170,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Goes to the next `PK` with two more bytes behind it; `false` at the end.
-    pub(super) fn to_signature(&mut self) -> Result<bool, Trouble> {
+    pub(super) fn seek_signature(&mut self) -> Result<bool, Trouble> {
         loop {
             let ahead = self.ahead(4)?;
             if ahead.len() < 4 {

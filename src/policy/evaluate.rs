@@ -16,9 +16,10 @@ use crate::policy::input::{InputError, Requirements, Settings};
 use crate::policy::{Decision, PolicyInput, Reason, ReasonCode};
 
 /// The built-in rules by topic; each module's package is `countersign.<topic>` and defines `deny` and `warn`.
-const BUILTIN: [(&str, &str); 5] = [
+const BUILTIN: [(&str, &str); 6] = [
     ("labels", include_str!("../../policies/labels.rego")),
     ("platforms", include_str!("../../policies/platforms.rego")),
+    ("provenance", include_str!("../../policies/provenance.rego")),
     ("sbom", include_str!("../../policies/sbom.rego")),
     ("scan", include_str!("../../policies/scan.rego")),
     ("vulnerabilities", include_str!("../../policies/vulnerabilities.rego")),

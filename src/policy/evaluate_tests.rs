@@ -16,7 +16,11 @@ fn document() -> Value {
             "labels": ["org.opencontainers.image.version", "org.opencontainers.image.revision",
                        "org.opencontainers.image.source", "x"] },
         "settings": { "deny": ["CRITICAL"], "warn": ["HIGH"], "fixableOnly": false,
-                      "maxAgeSeconds": 604_800, "maxDatabaseAgeSeconds": 86_400 },
+                      "maxAgeSeconds": 604_800, "maxDatabaseAgeSeconds": 86_400,
+                      "provenance": { "require": true, "builders": ["b"] } },
+        "provenance": { "verified": true, "attestations": [{
+            "subject": Digest::of(b"index"), "predicateType": "https://slsa.dev/provenance/v1", "builder": "b", "issuer": "i",
+            "level": null, "refusals": [{ "code": "provenance-ref", "message": "m" }] }] },
         "images": [image("linux/amd64"), image("linux/arm64")],
         "unsupportedChildren": []
     })

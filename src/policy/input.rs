@@ -26,6 +26,9 @@ pub struct PolicyInput {
     pub release: ReleaseInput,
     pub requirements: Requirements,
     pub settings: Settings,
+    /// Of the index or of every image; absent in documents saved before there was such a rule.
+    #[serde(default)]
+    pub provenance: ProvenanceInput,
     /// One per platform image; an image without index is one.
     pub images: Vec<ImageInput>,
     /// Children of the index that are neither image nor attestation, or a platform twice.
@@ -72,6 +75,17 @@ pub struct Settings {
     pub fixable_only: bool,
     pub max_age_seconds: i64,
     pub max_database_age_seconds: i64,
+    #[serde(default)]
+    pub provenance: ProvenanceSettings,
+}
+
+/// `policy.provenance` of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProvenanceSettings {
+    pub require: bool,
+    /// Each with its issuer, as messages name it.
+    pub builders: Vec<String>,
 }
 
 /// One platform image with its evidence.
@@ -86,6 +100,36 @@ pub struct ImageInput {
     pub labels: BTreeMap<String, String>,
     pub sbom: SbomInput,
     pub scan: ScanInput,
+}
+
+/// Build provenance that was looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProvenanceInput {
+    /// Does the candidate have provenance that counts, by itself or on every image?
+    pub verified: bool,
+    pub attestations: Vec<ProvenanceAttestation>,
+}
+
+/// One that was authentic, whether it counts or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProvenanceAttestation {
+    pub subject: Digest,
+    pub predicate_type: String,
+    pub builder: String,
+    pub issuer: String,
+    /// `SLSA_BUILD_LEVEL_1` or `_2`; null where it does not count.
+    pub level: Option<String>,
+    /// Why it does not count.
+    pub refusals: Vec<ProvenanceRefusal>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProvenanceRefusal {
+    pub code: String,
+    pub message: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

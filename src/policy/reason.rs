@@ -188,6 +188,20 @@ reason_codes! {
     LabelMissing = "label-missing", "set the label in the build";
     /// A label contradicts the release.
     LabelMismatch = "label-mismatch", "build the image from the released commit";
+    /// `policy.provenance.require` is set, and no build provenance counts.
+    ProvenanceMissing = "provenance-missing", "attest the build (actions/attest-build-provenance with push-to-registry), and list its workflow under policy.provenance.builders";
+    /// Who signed the provenance is not listed.
+    ProvenanceBuilder = "provenance-builder", "list the builder under policy.provenance.builders, or pass --provenance-builder";
+    /// The gate's own identity signed the provenance.
+    ProvenanceOwnIdentity = "provenance-own-identity", "build in another workflow file than the gate's, and name the gate's in identity.github.workflow";
+    /// Certificate or predicate of the provenance name another repository.
+    ProvenanceRepository = "provenance-repository", "build the image from the released repository";
+    /// Certificate or predicate of the provenance name another commit.
+    ProvenanceCommit = "provenance-commit", "build the image from the released commit";
+    /// Certificate or predicate of the provenance name another git ref.
+    ProvenanceRef = "provenance-ref", "build the image in a run of the released ref";
+    /// The predicate names no builder, source repository or commit in a way we read.
+    ProvenanceUnreadable = "provenance-unreadable", "";
     /// A child that is neither image nor attestation, or a platform twice.
     UnsupportedChild = "unsupported-child", "remove the child from the index";
     /// Larger than `require.max-compressed-size`.

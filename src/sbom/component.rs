@@ -114,7 +114,7 @@ fn hashes(stated: &[(String, String)]) -> Option<Hashes> {
             _ => return None,
         };
         let fits = content.len() == length && content.bytes().all(|b| b.is_ascii_hexdigit());
-        fits.then(|| Hash { alg, content: HashValue(content) })
+        fits.then_some(Hash { alg, content: HashValue(content) })
     };
     let known: Vec<Hash> = list.into_iter().filter_map(known).collect();
     (!known.is_empty()).then_some(Hashes(known))

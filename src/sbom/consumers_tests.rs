@@ -56,7 +56,7 @@ fn grype_finds_distribution_and_source_in_the_purl() {
     assert_eq!(document["components"][0]["type"], "operating-system");
 }
 
-/// DependencyTrack: a graph that starts at metadata.component and reaches every component; group and name apart.
+/// Dependency-Track: a graph that starts at metadata.component and reaches every component; group and name apart.
 #[test]
 fn dependency_track_reaches_every_component_from_the_root() {
     let maven = Package::new(Ecosystem::Maven, "org.acme:core", "1.0", "app/core.jar");

@@ -19,11 +19,11 @@ impl KeylessSigner {
         let deadline = Instant::now() + self.deadline;
         let token = self.token().await?;
         let key = KeyPair::generate_ecdsa_p256().map_err(|e| unsignable(e.to_string()))?;
-        let certificate = certify(&self.http, self.services.fulcio_url(), &token, &key, deadline).await?;
+        let certified = certify(&self.http, self.services.fulcio_url(), &token, &key, deadline).await?;
         drop(token);
         for _ in 0..MAX_RESIGNED {
             let signature = key.sign(blob).map_err(|e| unsignable(e.to_string()))?;
-            if let Some(bundle) = self.log_blob(blob, &signature, &certificate, deadline).await? {
+            if let Some(bundle) = self.log_blob(blob, &signature, &certified.leaf, deadline).await? {
                 return Ok(bundle);
             }
         }

@@ -11,6 +11,14 @@ use crate::sigstore::{Service, SigstoreError, WorkloadToken};
 
 const SERVICE: Service = Service::Fulcio;
 
+/// What Fulcio answered.
+pub(super) struct Certified {
+    pub(super) leaf: DerCertificate,
+    /// PEM of intermediates and root, as received: a note for cosign's older layout. Verification takes its own from the
+    /// trust root.
+    pub(super) chain: String,
+}
+
 /// Asks for a certificate of `key` for the holder of `token`; possession is proved by signing the token's identity.
 pub(super) async fn certify(
     http: &reqwest::Client,
@@ -18,7 +26,7 @@ pub(super) async fn certify(
     token: &WorkloadToken,
     key: &KeyPair,
     deadline: Instant,
-) -> Result<DerCertificate, SigstoreError> {
+) -> Result<Certified, SigstoreError> {
     let unsignable = |e: sigstore_crypto::Error| SigstoreError::Statement { why: e.to_string() };
     let (identity, secret) = (token.inner().identity(), token.inner().expose_secret());
     let body = serde_json::json!({
@@ -57,16 +65,19 @@ struct Chain {
     certificates: Vec<String>,
 }
 
-fn leaf(answer: &[u8]) -> Attempt<DerCertificate> {
+fn leaf(answer: &[u8]) -> Attempt<Certified> {
     let chain = match serde_json::from_slice(answer) {
         Ok(Answer::SignedCertificateEmbeddedSct { chain } | Answer::SignedCertificateDetachedSct { chain }) => chain,
         Err(e) => return nonsense(SERVICE, e),
     };
-    let Some(leaf) = chain.certificates.first() else {
+    let Some((leaf, issuers)) = chain.certificates.split_first() else {
         return nonsense(SERVICE, "an empty certificate chain");
     };
     match DerCertificate::from_pem(leaf) {
-        Ok(leaf) => Attempt::Done(leaf),
+        Ok(leaf) => {
+            let chain = issuers.iter().map(|pem| format!("{}\n", pem.trim())).collect();
+            Attempt::Done(Certified { leaf, chain })
+        }
         Err(e) => nonsense(SERVICE, e),
     }
 }

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use futures_util::future::{try_join, try_join_all};
 use sigstore_bundle::BundleV03;
 use sigstore_crypto::KeyPair;
+use sigstore_rekor::RekorApiVersion;
 use sigstore_types::{
     DerCertificate, DsseEnvelope, DsseSignature, KeyId, PayloadBytes, SignatureBytes, TimestampToken,
 };
@@ -18,11 +19,12 @@ use tokio::time::Instant;
 
 use crate::evidence::{IN_TOTO_PAYLOAD_TYPE, MAX_BUNDLE_BYTES, TrustRoot, authenticate_own};
 use crate::oci::Digest;
-use crate::sigstore::fulcio::certify;
+use crate::sigstore::fulcio::{Certified, certify};
 use crate::sigstore::log::{Log, Submitted};
 use crate::sigstore::timestamp::stamp;
 use crate::sigstore::{
-    Clock, Service, Services, SignedBundle, Signer, SigstoreError, TokenSource, WorkloadToken, http_client,
+    Clock, Payload, Service, Services, Signed, SignedBundle, Signer, SigstoreError, TokenSource, WorkloadToken,
+    http_client,
 };
 
 /// Everything one call may take, retries included; well under the certificate's ten minutes.
@@ -38,6 +40,8 @@ pub struct KeylessSigner {
     pub(super) clock: Clock,
     pub(super) http: reqwest::Client,
     pub(super) log: Log,
+    /// For cosign's older layout.
+    pub(super) legacy_log: Option<Log>,
     pub(super) deadline: Duration,
 }
 
@@ -51,7 +55,8 @@ impl KeylessSigner {
         let chosen = &services.chosen;
         chosen.validate().map_err(|e| SigstoreError::SigningConfig { why: e.to_string() })?;
         let log = Log::new(chosen.rekor_url(), chosen.rekor_api_version())?;
-        Ok(Self { services, tokens, trust_root, clock, http: http_client()?, log, deadline: DEADLINE })
+        let legacy_log = services.rekor_v1_url().map(|url| Log::new(url, RekorApiVersion::V1)).transpose()?;
+        Ok(Self { services, tokens, trust_root, clock, http: http_client()?, log, legacy_log, deadline: DEADLINE })
     }
 
     /// Gives up sooner than after 90 seconds.
@@ -72,6 +77,24 @@ impl KeylessSigner {
         let token = self.tokens.fetch(&self.http, now, Instant::now() + self.deadline).await?;
         token.check_fresh(now)?;
         Ok(token)
+    }
+
+    async fn sign_one(
+        &self,
+        payload: &Payload,
+        key: &KeyPair,
+        certified: &Certified,
+        deadline: Instant,
+    ) -> Result<Signed, SigstoreError> {
+        match payload {
+            Payload::Bundle(bytes) => self.attest(bytes, key, &certified.leaf, deadline).await.map(Signed::Bundle),
+            Payload::LegacyStatement(bytes) => {
+                self.sign_envelope(bytes, key, certified, deadline).await.map(Signed::Layer)
+            }
+            Payload::LegacySignature(bytes) => {
+                self.sign_simple(bytes, key, certified, deadline).await.map(Signed::Layer)
+            }
+        }
     }
 
     async fn attest(
@@ -124,20 +147,23 @@ impl KeylessSigner {
 
 #[async_trait]
 impl Signer for KeylessSigner {
-    async fn sign(&self, statements: &[Vec<u8>]) -> Result<Vec<SignedBundle>, SigstoreError> {
-        if statements.is_empty() {
+    async fn sign_each(&self, payloads: &[Payload]) -> Result<Vec<Signed>, SigstoreError> {
+        if payloads.is_empty() {
             return Ok(Vec::new());
         }
-        for statement in statements {
-            check_size(statement)?;
+        for payload in payloads {
+            check_size(payload.bytes())?;
+            if payload.is_legacy() {
+                self.legacy_log()?;
+            }
         }
         let token = self.token().await?;
         // A person's login is not part of what the services may take.
         let deadline = Instant::now() + self.deadline;
         let key = KeyPair::generate_ecdsa_p256().map_err(|e| SigstoreError::Statement { why: e.to_string() })?;
-        let certificate = certify(&self.http, self.services.fulcio_url(), &token, &key, deadline).await?;
+        let certified = certify(&self.http, self.services.fulcio_url(), &token, &key, deadline).await?;
         drop(token);
-        try_join_all(statements.iter().map(|statement| self.attest(statement, &key, &certificate, deadline))).await
+        try_join_all(payloads.iter().map(|payload| self.sign_one(payload, &key, &certified, deadline))).await
     }
 }
 

@@ -10,6 +10,7 @@ mod browser;
 mod exchange;
 mod fulcio;
 mod keyless;
+mod layer;
 mod log;
 mod oidc;
 mod retry;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::oci::Digest;
+use crate::oci::{Descriptor, Digest};
 use crate::policy::ReasonCode;
 
 pub use browser::{Browser, Person};
@@ -37,12 +38,62 @@ pub use tuf::{EXPIRY_NOTICE, Network, Origin, TrustMaterial, trust_material};
 /// Reads the time. Given by `app`, so that nothing here reads the clock itself.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// What is to be signed, and for which layout. Statements become the DSSE payload byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// An in-toto statement for a bundle.
+    Bundle(Vec<u8>),
+    /// An in-toto statement for cosign's `.att` tag.
+    LegacyStatement(Vec<u8>),
+    /// A simple-signing payload for cosign's `.sig` tag.
+    LegacySignature(Vec<u8>),
+}
+
+impl Payload {
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Bundle(bytes) | Self::LegacyStatement(bytes) | Self::LegacySignature(bytes) => bytes,
+        }
+    }
+
+    pub(super) fn is_legacy(&self) -> bool {
+        !matches!(self, Self::Bundle(_))
+    }
+}
+
+/// What became of a [`Payload`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signed {
+    Bundle(SignedBundle),
+    Layer(SignedLayer),
+}
+
 /// Signs in-toto statements.
 #[async_trait]
 pub trait Signer: Send + Sync + fmt::Debug {
-    /// Signs every statement (the exact bytes become the DSSE payload) and returns the bundles in the same order. All are
-    /// submitted at once; if one fails, none is returned, and what was logged meanwhile does no harm.
-    async fn sign(&self, statements: &[Vec<u8>]) -> Result<Vec<SignedBundle>, SigstoreError>;
+    /// Signs every payload under one certificate and returns the results in the same order. All are submitted at once; if
+    /// one fails, none is returned, and what was logged meanwhile does no harm. Without a Rekor v1 log, payloads of the
+    /// older layout are a configuration error before anything is signed.
+    async fn sign_each(&self, payloads: &[Payload]) -> Result<Vec<Signed>, SigstoreError>;
+
+    /// As [`Self::sign_each`], for bundles alone.
+    async fn sign(&self, statements: &[Vec<u8>]) -> Result<Vec<SignedBundle>, SigstoreError> {
+        let payloads: Vec<Payload> = statements.iter().cloned().map(Payload::Bundle).collect();
+        let bundle = |signed| match signed {
+            Signed::Bundle(bundle) => Some(bundle),
+            Signed::Layer(_) => None,
+        };
+        Ok(self.sign_each(&payloads).await?.into_iter().filter_map(bundle).collect())
+    }
+}
+
+/// A layer of cosign's older tags that stood up to the trust root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedLayer {
+    /// With the verification material in its annotations.
+    pub descriptor: Descriptor,
+    pub bytes: Vec<u8>,
 }
 
 /// A finished bundle v0.3 that stood up to the trust root.

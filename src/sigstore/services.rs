@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use sigstore_rekor::RekorApiVersion;
 use sigstore_sign::SigningServices;
 use sigstore_trust_root::SigningConfig;
 
@@ -18,6 +19,8 @@ const MAX_SIGNING_CONFIG_BYTES: usize = 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Services {
     pub(super) chosen: SigningServices,
+    /// For cosign's older layout, whatever version the rest uses.
+    rekor_v1: Option<String>,
 }
 
 impl Services {
@@ -31,7 +34,8 @@ impl Services {
         let text = std::str::from_utf8(bytes).map_err(|e| refuse(e.to_string()))?;
         let config = SigningConfig::from_json(text).map_err(|e| refuse(e.to_string()))?;
         let chosen = SigningServices::from_signing_config(&config).map_err(|e| refuse(e.to_string()))?;
-        Ok(Self { chosen })
+        let v1 = SigningServices::from_signing_config_with_rekor_version(&config, Some(RekorApiVersion::V1));
+        Ok(Self { chosen, rekor_v1: v1.ok().map(|v1| v1.rekor_url().to_owned()) })
     }
 
     pub fn from_file(path: &Path) -> Result<Self, SigstoreError> {
@@ -48,6 +52,12 @@ impl Services {
     #[must_use]
     pub fn rekor_url(&self) -> &str {
         self.chosen.rekor_url()
+    }
+
+    /// The log of API version 1, where one is offered.
+    #[must_use]
+    pub fn rekor_v1_url(&self) -> Option<&str> {
+        self.rekor_v1.as_deref()
     }
 
     /// The issuer where people log in.

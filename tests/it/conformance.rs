@@ -125,7 +125,8 @@ fn every_verification_case_of_sigstore_conformance_ends_as_its_name_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signed_bundle_verifies_for_its_artifact_and_signer_alone() {
     for rekor_version in [1, 2] {
-        let sigstore = Sigstore::start(Options { rekor_version, ..Options::default() }).await.unwrap();
+        let sigstore =
+            Sigstore::start(Options { rekor_versions: vec![rekor_version], ..Options::default() }).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         sigstore.write_files(folder.path()).unwrap();
         std::fs::write(folder.path().join("a.txt"), "artifact").unwrap();

@@ -292,10 +292,12 @@ impl Tally {
 
 /// Every kill of every registry, faults in turn. The table is printed, and written where the variable says.
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "the table is what the run is for")]
 #[ignore = "make crash-matrix: every kill point on three registries, about a quarter of an hour"]
 async fn i8_crash_matrix() {
     let real = RealRegistry::start();
-    let stride = std::env::var("COUNTERSIGN_CRASH_EVERY").map_or(1, |every| every.parse().unwrap());
+    let stride =
+        std::env::var_os("COUNTERSIGN_CRASH_EVERY").map_or(1, |every| every.to_str().unwrap().parse().unwrap());
     let columns = [
         Column { name: "sandbox, referrers API", switches: Vec::new(), upstream: None },
         Column { name: "sandbox, fallback tags", switches: vec![Switch::ReferrersOff], upstream: None },
@@ -332,7 +334,6 @@ struct RealRegistry {
 }
 
 impl RealRegistry {
-    #[expect(clippy::disallowed_methods, reason = "starts a registry to test against")]
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -344,13 +345,15 @@ impl RealRegistry {
         let config = folder.path().join("config.yml");
         std::fs::write(&config, text).unwrap();
         let child = spawn_registry(&config).expect("docker-registry is missing: run scripts/install-debian.sh");
+        let started = Self { address, child, _folder: folder };
+        let listens = || std::net::TcpStream::connect(&started.address).is_ok();
         for _ in 0..100 {
-            if std::net::TcpStream::connect(&address).is_ok() {
-                return Self { address, child, _folder: folder };
+            if listens() {
+                return started;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        panic!("docker-registry does not listen on {address}");
+        panic!("docker-registry does not listen on {}", started.address);
     }
 }
 

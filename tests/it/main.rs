@@ -45,6 +45,8 @@ mod invariants;
 mod layer_cache;
 /// Every layout of evidence, read and written.
 mod layouts;
+/// `signatures: legacy` and `both`.
+mod legacy_signing;
 
 mod lint;
 /// Evidence from a folder instead of a registry.
@@ -55,6 +57,8 @@ mod plans;
 mod policies;
 /// The whole gate as CI sees it.
 mod promote;
+/// Build provenance: who may claim it, about what, and what becomes of it.
+mod provenance;
 /// docs/reference/ against the program.
 mod reference;
 /// The registry client over real HTTP, against the sandbox and, on demand, real registries.

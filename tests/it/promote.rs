@@ -285,6 +285,17 @@ async fn a_log_that_is_down_tags_nothing_and_the_rerun_finishes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_sigstore_lasts_no_longer_than_the_time_that_was_given() {
+    let gateway = Gateway::start().await;
+    let candidate = gateway.build("1.2.3");
+    gateway.sigstore.faults().add(Service::Rekor, Nth::Always, Effect::Status(503));
+    let patient = std::time::Instant::now();
+    gateway.promote_with(&candidate, "1.2.3", &["--timeout", "3s"]).await.is("unknown", 7);
+    assert!(patient.elapsed() < std::time::Duration::from_secs(15), "{:?}", patient.elapsed());
+    assert!(gateway.tags().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deny_after_a_partial_release_says_so() {
     let gateway = Gateway::start().await;
     let candidate = gateway.push(APP, &vulnerable("1.2.3"));

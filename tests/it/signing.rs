@@ -188,7 +188,7 @@ async fn a_bundle_that_the_trust_root_refuses_is_not_handed_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rekor_v1_is_spoken_where_the_signing_configuration_says_so() {
-    let sigstore = Sigstore::start(Options { rekor_version: 1, ..Options::default() }).await.unwrap();
+    let sigstore = Sigstore::start(Options { rekor_versions: vec![1], ..Options::default() }).await.unwrap();
     let bundles = signer(&sigstore, email(&sigstore)).sign(&statements(3)).await.unwrap();
     check_all(&sigstore, &by_email(&sigstore), &bundles);
     let bundle: serde_json::Value = serde_json::from_slice(&bundles[0].bytes).unwrap();

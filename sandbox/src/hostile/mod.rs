@@ -47,10 +47,13 @@ pub enum Expect {
     Refused(i32, &'static str),
 }
 
+/// What is done to a layout's folder.
+type Spoil = Box<dyn FnOnce(&Path) -> Result<()>>;
+
 /// A layout, and what is then done to its folder.
 struct Built {
     image: Box<dyn Content>,
-    spoil: Option<Box<dyn FnOnce(&Path) -> Result<()>>>,
+    spoil: Option<Spoil>,
 }
 
 impl std::fmt::Debug for Case {
@@ -111,14 +114,14 @@ fn case(name: &'static str, expect: Expect, build: impl Fn() -> Image + Send + S
 }
 
 /// As [`case`], with the folder changed after it was written.
-fn spoiled<C: Content + 'static>(
+fn spoiled<C>(
     name: &'static str,
     expect: Expect,
     build: impl Fn() -> C + Send + Sync + 'static,
     spoil: impl Fn(&Path, &C) -> Result<()> + Clone + Send + Sync + 'static,
 ) -> Case
 where
-    C: Clone,
+    C: Content + Clone + 'static,
 {
     let build = move || {
         let (image, spoil) = (build(), spoil.clone());
@@ -161,7 +164,7 @@ fn base() -> LayerBuilder {
 }
 
 fn image(layers: Vec<LayerBuilder>) -> Image {
-    let packed = layers.into_iter().map(|layer| archive_of(layer));
+    let packed = layers.into_iter().map(archive_of);
     of_archives(packed.collect())
 }
 

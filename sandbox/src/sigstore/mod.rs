@@ -67,8 +67,8 @@ pub struct Options {
     pub intermediate_ends: Option<i64>,
     /// When the trust root says that each service may be believed.
     pub windows: Windows,
-    /// The version of Rekor's API that the signing configuration offers: 2 or 1.
-    pub rekor_version: u32,
+    /// The versions of Rekor's API that the signing configuration offers: 2, 1 or both. Both are always served.
+    pub rekor_versions: Vec<u32>,
     /// The timestamp authority's certificate.
     pub tsa: TsaOptions,
 }
@@ -80,7 +80,7 @@ impl Default for Options {
             publication_interval: Duration::ZERO,
             intermediate_ends: None,
             windows: Windows::default(),
-            rekor_version: 2,
+            rekor_versions: vec![2, 1],
             tsa: TsaOptions::default(),
         }
     }
@@ -205,7 +205,7 @@ impl Sigstore {
     }
 
     pub fn signing_config_json(&self) -> String {
-        pretty(&trust_root::signing_config(&self.urls, self.options.rekor_version))
+        pretty(&trust_root::signing_config(&self.urls, &self.options.rekor_versions))
     }
 
     /// Write `trusted_root.json` and `signing_config.json` into an existing folder.

@@ -255,7 +255,11 @@ async fn create_entry(
             let answer = rekor.api_entry(index, &options);
             // sigstore-go finds the entry in the answer by its ETag.
             let uuid = answer.as_object().and_then(|entries| entries.keys().next().cloned()).unwrap_or_default();
-            let headers = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::ETAG, uuid)];
+            let headers = [
+                (header::CONTENT_TYPE, "application/json".to_owned()),
+                (header::LOCATION, format!("/api/v1/log/entries/{uuid}")),
+                (header::ETAG, uuid),
+            ];
             (StatusCode::CREATED, headers, answer.to_string()).into_response()
         }
         Err(Duplicate(uuid)) => {

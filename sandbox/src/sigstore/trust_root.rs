@@ -120,15 +120,17 @@ fn authority(common_name: &str, uri: &str, certificates: &[Vec<u8>], valid_for: 
     })
 }
 
-pub(super) fn signing_config(urls: &Urls, rekor_version: u32) -> Value {
+pub(super) fn signing_config(urls: &Urls, rekor_versions: &[u32]) -> Value {
     let since = clock::rfc3339(clock::shift(SystemTime::now(), -ca::CA_AGE_SECONDS));
-    let service = |url: &str, version: u32| json!([{"url": url, "majorApiVersion": version, "validFor": {"start": since}, "operator": "sandbox"}]);
+    let one_of = |url: &str, version: u32| json!({"url": url, "majorApiVersion": version, "validFor": {"start": since}, "operator": "sandbox"});
+    let service = |url: &str, version: u32| json!([one_of(url, version)]);
+    let logs: Vec<Value> = rekor_versions.iter().map(|version| one_of(&urls.rekor, *version)).collect();
     let one = json!({"selector": "EXACT", "count": 1});
     json!({
         "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
         "caUrls": service(&urls.fulcio, 1),
         "oidcUrls": service(&urls.oidc, 1),
-        "rekorTlogUrls": service(&urls.rekor, rekor_version),
+        "rekorTlogUrls": logs,
         "rekorTlogConfig": one,
         "tsaUrls": service(&urls.tsa, 1),
         "tsaConfig": one,

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::evidence::provenance::BuildLevel;
 use crate::oci::{Digest, DigestReference};
 
-/// Levels we claim: none, unless provenance was verified.
+/// What we claim unless provenance was verified.
 const UNEVALUATED: &str = "SLSA_BUILD_LEVEL_UNEVALUATED";
 const PASSED: &str = "PASSED";
 
@@ -72,6 +73,16 @@ impl VsaPredicate {
             verified_levels: vec![UNEVALUATED.to_owned()],
             slsa_version: "1.0".to_owned(),
         }
+    }
+
+    /// States the level that verified provenance shows, and names it among the inputs.
+    #[must_use]
+    pub fn with_provenance(mut self, level: Option<BuildLevel>, inputs: Vec<ResourceDescriptor>) -> Self {
+        if let Some(level) = level {
+            self.verified_levels = vec![level.as_str().to_owned()];
+            self.input_attestations.extend(inputs);
+        }
+        self
     }
 
     #[must_use]

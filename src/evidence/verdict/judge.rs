@@ -184,6 +184,16 @@ fn judge_root(root: &NodeEvidence, descendants: &[NodeEvidence], required: &Requ
     finding
 }
 
+/// Is there provenance that counts, on the first of `nodes` or on every image below it?
+#[must_use]
+pub fn provenance_verdict(root: &NodeEvidence, descendants: &[NodeEvidence]) -> Verdict {
+    let own = root.state(&PredicateType::PROVENANCE);
+    match root.kind {
+        NodeKind::Index => either(own, descendants, &PredicateType::PROVENANCE),
+        NodeKind::Image | NodeKind::Artifact => own,
+    }
+}
+
 /// Provenance on the index, or on every image.
 fn either(own: Verdict, descendants: &[NodeEvidence], predicate_type: &PredicateType) -> Verdict {
     let images = descendants.iter().filter(|node| node.kind == NodeKind::Image);
@@ -243,7 +253,7 @@ fn why(node: &NodeEvidence, predicate_type: &PredicateType, state: Verdict) -> V
             reason.explanation = explain_missing(predicate_type, &there).map(Box::new);
             let mut reasons = vec![reason];
             // A refused bundle whose type could not be authenticated may have been meant for this.
-            let meant = |a: &&AttestationOutcome| a.predicate_type.as_ref().is_none_or(|t| t == predicate_type);
+            let meant = |a: &&AttestationOutcome| a.predicate_type.as_ref().is_none_or(|t| t.satisfies(predicate_type));
             let refused = node.attestations.iter().filter(|a| a.verdict == Verdict::Refuted).filter(meant);
             reasons.extend(refused.flat_map(|a| a.reasons.iter()).cloned());
             reasons

@@ -10,7 +10,7 @@ mod requirements;
 
 use serde::Serialize;
 
-pub use judge::{NodeVerdict, TreeVerdict, judge};
+pub use judge::{NodeVerdict, TreeVerdict, judge, provenance_verdict};
 pub use node::{AttestationOutcome, Format, NodeEvidence, NodeKind};
 pub use requirements::{ChildrenRule, Requirements};
 

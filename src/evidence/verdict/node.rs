@@ -245,7 +245,8 @@ impl NodeEvidence {
 
     /// What this node alone says about one predicate type.
     pub(super) fn state(&self, predicate_type: &PredicateType) -> Verdict {
-        let of_type = |a: &&AttestationOutcome| a.predicate_type.as_ref() == Some(predicate_type);
+        let of_type =
+            |a: &&AttestationOutcome| a.predicate_type.as_ref().is_some_and(|found| found.satisfies(predicate_type));
         if self.attestations.iter().filter(of_type).any(|a| a.verdict == Verdict::Verified) {
             return Verdict::Verified;
         }

@@ -56,7 +56,7 @@ fn sample(pattern: &str, filler: &str) -> String {
             '{' => while chars.next().is_some_and(|c| c != '}') {},
             '|' => {
                 let mut depth = 0;
-                while let Some(c) = chars.next() {
+                for c in chars.by_ref() {
                     match c {
                         '(' => depth += 1,
                         ')' if depth == 0 => break,

@@ -5,87 +5,27 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::try_join_all;
 use serde_json::Value;
 
-use crate::evidence::predicates::same_content;
 use crate::evidence::predicates::sbom::content_digest;
 use crate::evidence::predicates::vsa::{ResourceDescriptor, VsaPredicate};
 use crate::evidence::predicates::vulnerability::VulnerabilityPredicate;
-use crate::evidence::{PredicateType, Statement, Unverified, verify};
+use crate::evidence::{PredicateType, Unverified, verify};
 use crate::image::{ImageTree, Node, NodeKind};
-use crate::oci::{Descriptor, Digest, DigestReference};
+use crate::oci::{Digest, DigestReference};
 use crate::ops::gather::{Rules, lookup_failure};
+use crate::ops::promote::draft::{Draft, Pending};
 use crate::ops::promote::prove::{Proof, Proofs};
 use crate::ops::promote::survey::Surveyed;
 use crate::ops::promote::{CandidateImage, Gate, Promotion, State, Stop};
 use crate::policy::{Reason, ReasonCode};
 use crate::promotion::record::{ObservedTarget, RecordEvidence, RecordImage, RecordScanner};
 use crate::promotion::{Record, VerifiedRecord};
-use crate::registry::attach::{AttachOptions, attach, bundle_manifest, upload_bundles};
-use crate::registry::{ErrorKind, RegistryError};
-use crate::sigstore::{SignedBundle, SigstoreError, SigstoreErrorKind};
+use crate::registry::ErrorKind;
+use crate::sigstore::{Payload, Signed, SigstoreError, SigstoreErrorKind};
 
 /// Who says that the gate was passed; the name of this program's verification, not of an installation.
 const VERIFIER: &str = "https://countersign.dev/gate";
-
-/// A statement to be signed, and the node it goes on.
-struct Pending {
-    image: usize,
-    subject: Descriptor,
-    statement: Statement,
-    bytes: Vec<u8>,
-}
-
-/// What one node carries in the end: attached already, or pending.
-#[derive(Debug, Clone)]
-struct Carried {
-    subject: Digest,
-    predicate_type: PredicateType,
-    payload: Digest,
-}
-
-/// The statements of one image of the release.
-struct Draft<'a> {
-    image: usize,
-    repository: String,
-    surveyed: &'a Surveyed,
-    pending: Vec<Pending>,
-    carried: Vec<Carried>,
-}
-
-impl Draft<'_> {
-    /// Adds a statement unless one with the same content stands already.
-    fn add(&mut self, node: &Descriptor, predicate_type: PredicateType, predicate: Value) {
-        let standing = self.surveyed.attached(&node.digest).find(|attached| {
-            *attached.predicate_type() == predicate_type
-                && same_content(&predicate_type, &attached.content().predicate, &predicate)
-        });
-        let payload = match standing {
-            Some(standing) => standing.payload_digest().clone(),
-            None => {
-                let statement = Statement::new(node.digest.clone(), predicate_type.clone(), predicate);
-                // A signature is as `cosign sign` makes it, anything else as `cosign attest` does.
-                let bytes = match predicate_type == PredicateType::SIGNATURE {
-                    true => statement.to_bytes(),
-                    false => statement.to_named_bytes(&self.repository),
-                };
-                let payload = Digest::of(&bytes);
-                self.pending.push(Pending { image: self.image, subject: node.clone(), statement, bytes });
-                payload
-            }
-        };
-        self.carried.push(Carried { subject: node.digest.clone(), predicate_type, payload });
-    }
-
-    /// SBOM and report of `subjects`, as a VSA names them.
-    fn inputs(&self, subjects: &[&Digest]) -> Vec<ResourceDescriptor> {
-        let of = self.carried.iter().filter(|c| subjects.contains(&&c.subject));
-        let kinds = [PredicateType::CYCLONEDX, PredicateType::VULNERABILITY];
-        let of = of.filter(|c| kinds.contains(&c.predicate_type));
-        of.filter_map(|c| ResourceDescriptor::new(c.predicate_type.as_str(), &c.payload)).collect()
-    }
-}
 
 impl Gate<'_> {
     pub(in crate::ops::promote) async fn attest(
@@ -99,8 +39,7 @@ impl Gate<'_> {
         let mut drafts = Vec::new();
         for (i, ((image, tree), proofs)) in self.request.images.iter().zip(trees).zip(proofs).enumerate() {
             let repository = image.reference.repository.to_string();
-            let (pending, carried) = (Vec::new(), Vec::new());
-            let mut draft = Draft { image: i, repository, surveyed: &surveyed[i], pending, carried };
+            let mut draft = Draft::new(i, repository, self.request.layouts, &surveyed[i]);
             self.draft_nodes(&mut draft, image, tree, proofs)?;
             drafts.push(draft);
         }
@@ -112,14 +51,14 @@ impl Gate<'_> {
             self.step("attest", "everything stands already");
             return Ok(());
         }
-        let statements: Vec<Vec<u8>> = pending.iter().map(|p| p.bytes.clone()).collect();
-        let bundles = self.ports.signer.sign(&statements).await.map_err(|error| signing_failed(result, &error))?;
-        self.signed_by_whom_we_expect(result, &pending, &bundles)?;
-        self.attach_all(&pending, &bundles, surveyed).await.map_err(|error| {
+        let payloads: Vec<Payload> = pending.iter().map(|p| p.payload.clone()).collect();
+        let signed = self.ports.signer.sign_each(&payloads).await.map_err(|error| signing_failed(result, &error))?;
+        self.signed_by_whom_we_expect(result, &pending, &signed)?;
+        self.attach_all(&pending, &signed, surveyed).await.map_err(|error| {
             let state = if error.kind == ErrorKind::Contradiction { State::Refuted } else { State::Unknown };
             result.stop(state, vec![lookup_failure(&error)])
         })?;
-        self.step("attest", &format!("{} attestations signed and attached", bundles.len()));
+        self.step("attest", &format!("{} attestations signed and attached", signed.len()));
         Ok(())
     }
 
@@ -129,11 +68,15 @@ impl Gate<'_> {
         &self,
         result: &mut Promotion,
         pending: &[Pending],
-        bundles: &[SignedBundle],
+        signed: &[Signed],
     ) -> Result<(), Stop> {
         let Rules { trust_root, expected, moment, .. } = self.own_rules();
-        for (pending, bundle) in pending.iter().zip(bundles) {
-            let verified = Unverified::from_bytes(&bundle.bytes)
+        for (pending, signed) in pending.iter().zip(signed) {
+            let unverified = match signed {
+                Signed::Bundle(bundle) => Unverified::from_bytes(&bundle.bytes),
+                Signed::Layer(layer) => Unverified::from_legacy(&layer.descriptor, &layer.bytes),
+            };
+            let verified = unverified
                 .and_then(|bundle| verify(&bundle, &pending.subject.digest, expected, trust_root, moment))
                 .map_err(|refusal| {
                     let help = "sign with the identity that the configuration expects: countersign doctor";
@@ -179,6 +122,8 @@ impl Gate<'_> {
             let below: Vec<&Digest> = images_below(node).into_iter().map(|n| &n.descriptor.digest).collect();
             let inputs = draft.inputs(&below);
             let vsa = VsaPredicate::passed(VERIFIER, &reference, policy.clone(), inputs, (self.request.clock)());
+            let (level, built) = draft.surveyed.provenance.shown(&node.descriptor.digest);
+            let vsa = vsa.with_provenance(level, built);
             draft.add(&node.descriptor, PredicateType::SIGNATURE, Value::Object(serde_json::Map::new()));
             draft.add(&node.descriptor, PredicateType::VSA, vsa.to_value());
         }
@@ -233,58 +178,10 @@ impl Gate<'_> {
             observed: observed.collect(),
         };
         record.validate().map_err(|error| internal(error.to_string()))?;
-        let standing = draft.surveyed.attached(&tree.root.descriptor.digest).filter_map(|statement| {
-            let is_record = *statement.predicate_type() == PredicateType::PROMOTION;
-            is_record.then(|| Record::parse(statement.content().predicate.to_string().as_bytes()).ok())?
-        });
-        for standing in standing {
-            if same_authorisation(&standing, &record) {
-                return Ok(());
-            }
-        }
         let value = serde_json::to_value(&record).map_err(|error| internal(error.to_string()))?;
-        draft.add(&tree.root.descriptor, PredicateType::PROMOTION, value);
-        Ok(())
-    }
-
-    /// Uploads and attaches, subjects concurrently; all referrers of one subject in one index update.
-    async fn attach_all(
-        &self,
-        pending: &[Pending],
-        bundles: &[SignedBundle],
-        surveyed: &[Surveyed],
-    ) -> Result<(), RegistryError> {
-        let mut groups: BTreeMap<(usize, Digest), Vec<(&Pending, &SignedBundle)>> = BTreeMap::new();
-        for (pending, bundle) in pending.iter().zip(bundles) {
-            groups.entry((pending.image, pending.subject.digest.clone())).or_default().push((pending, bundle));
-        }
-        let each = groups.into_iter().map(|((image, subject), group)| {
-            let known = surveyed[image].fallback.get(&subject).cloned().unwrap_or_default();
-            self.attach_group(image, group, known)
+        draft.add_unless(&tree.root.descriptor, PredicateType::PROMOTION, value, |standing| {
+            Record::parse(standing.to_string().as_bytes()).is_ok_and(|standing| same_authorisation(&standing, &record))
         });
-        try_join_all(each).await.map(|_| ())
-    }
-
-    async fn attach_group(
-        &self,
-        image: usize,
-        group: Vec<(&Pending, &SignedBundle)>,
-        known: Vec<Descriptor>,
-    ) -> Result<(), RegistryError> {
-        let registry = self.ports.registry.as_ref();
-        let repository = &self.request.images[image].reference.repository;
-        let bytes: Vec<&[u8]> = group.iter().map(|(_, bundle)| bundle.bytes.as_slice()).collect();
-        let blobs = upload_bundles(registry, repository, &bytes).await?;
-        let created = (self.request.clock)();
-        let manifests: Vec<_> = group
-            .iter()
-            .zip(&blobs)
-            .map(|((pending, _), blob)| {
-                bundle_manifest(blob, &pending.subject, pending.statement.predicate_type.as_str(), created)
-            })
-            .collect();
-        let Some((first, _)) = group.first() else { return Ok(()) };
-        attach(registry, repository, &first.subject, &manifests, &known, &AttachOptions::default()).await?;
         Ok(())
     }
 }

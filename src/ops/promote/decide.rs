@@ -10,8 +10,8 @@ use crate::ops::promote::survey::Surveyed;
 use crate::ops::promote::{CandidateImage, Gate, Promotion, State, Stop};
 use crate::packages::Inventory;
 use crate::policy::input::{
-    API_VERSION, ComponentInput, ImageInput, PolicyInput, ReleaseInput, SbomInput, ScanInput, SubjectInput,
-    UnsupportedChild,
+    API_VERSION, ComponentInput, ImageInput, PolicyInput, ProvenanceInput, ReleaseInput, SbomInput, ScanInput,
+    SubjectInput, UnsupportedChild,
 };
 use crate::policy::{Decision, PolicyError, Reason, ReasonCode};
 use crate::promotion::plan::Action;
@@ -28,8 +28,9 @@ impl Gate<'_> {
         self.ports.reporter.begin("decide");
         let now = (self.request.clock)();
         let mut decisions = Vec::new();
-        for ((image, tree), proofs) in self.request.images.iter().zip(trees).zip(proofs) {
-            let input = self.policy_input(image, tree, proofs.values(), now);
+        for (((image, tree), proofs), surveyed) in self.request.images.iter().zip(trees).zip(proofs).zip(surveyed) {
+            let provenance = surveyed.provenance.input();
+            let input = PolicyInput { provenance, ..self.policy_input(image, tree, proofs.values(), now) };
             let decision = self.request.policy.evaluate(&input).map_err(policy_failed)?;
             let name = image.reference.repository.path();
             result.save(format!("{name}.policy-input.json"), serde_json::to_vec_pretty(&input).unwrap_or_default());
@@ -76,6 +77,7 @@ impl Gate<'_> {
             },
             requirements: image.require.clone(),
             settings: self.request.settings.clone(),
+            provenance: ProvenanceInput::default(),
             images: proofs.map(|proof| image_input(proof, now)).collect(),
             unsupported_children: unsupported(tree),
         }

@@ -6,8 +6,11 @@
 
 mod attest;
 mod decide;
+mod draft;
 mod moves;
 mod prove;
+mod provenance;
+mod publish;
 mod read_back;
 mod result;
 mod resume;
@@ -28,7 +31,7 @@ use crate::policy::PolicySet;
 use crate::policy::input::{Requirements, Settings};
 use crate::promotion::plan::{Adoption, Ancestry, PlanOutcome};
 use crate::promotion::saved_plan::SavedPlan;
-use crate::promotion::{AllowedTag, Approval, Candidate, Commit, ReleasePlan, approve};
+use crate::promotion::{AllowedTag, Approval, Candidate, Commit, Layouts, ReleasePlan, approve};
 use crate::registry::Registry;
 use crate::scanner::Scanner;
 use crate::sigstore::{Clock, Signer};
@@ -89,6 +92,8 @@ pub struct Request {
     /// `https://github.com/OWNER/REPO`, where the configuration names one.
     pub source_repository: Option<String>,
     pub adopt: Adopt,
+    /// Where signatures and attestations go, and must be found again.
+    pub layouts: Layouts,
     /// Stop before the first write.
     pub plan_only: bool,
     /// Go on only if this is what would happen.
@@ -142,7 +147,7 @@ impl Gate<'_> {
         let surveyed = self.survey(&mut result, &trees).await?;
         let plan = ReleasePlan::new(surveyed.iter().map(|s| s.plan.clone()).collect());
         result.set_plan(&plan);
-        result.warnings.extend(surveyed.iter().filter_map(survey::Surveyed::shared_identity));
+        result.warnings.extend(surveyed.iter().filter_map(|s| s.shared_identity(&self.own)));
         self.stop_on_obstacles(&mut result, &plan)?;
         self.stop_unless_confirmed(&mut result, &plan)?;
         if let Some(approval) = self.approve_earlier_run(&plan, &surveyed) {
@@ -157,6 +162,7 @@ impl Gate<'_> {
                 return self.promote_tags(result, &surveyed, approval).await;
             }
         }
+        self.stop_unless_provenance_is_known(&mut result, &surveyed)?;
         // 2 SBOM, 3 scan
         let proofs = self.prove(&mut result, &trees).await?;
         // 4 decide

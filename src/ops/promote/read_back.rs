@@ -3,13 +3,14 @@
 use futures_util::future::join_all;
 
 use crate::evidence::VerifiedEvidence;
-use crate::evidence::verdict::{Requirements, TreeVerdict, Verdict};
+use crate::evidence::verdict::{NodeEvidence, Requirements, TreeVerdict, Verdict};
 use crate::oci::DigestReference;
 use crate::ops::gather::Depth;
 use crate::ops::promote::{Gate, Promotion, State, Stop};
 use crate::ops::tree;
 use crate::ops::verify::{fetch_root, gather_all};
 use crate::policy::Reason;
+use crate::promotion::Layouts;
 use crate::registry::Registry;
 
 enum Refused {
@@ -61,13 +62,38 @@ impl Gate<'_> {
         let nodes = tree::read(registry, &reference.repository, &root).await;
         let required = Requirements::of_promote(nodes[0].evidence.kind());
         let rules = self.own_rules();
-        let (nodes, _) = gather_all(registry, &reference.repository, nodes, rules, &required, Depth::Enough).await;
-        let mut nodes = nodes.into_iter().map(|node| node.evidence);
-        let Some(root) = nodes.next() else {
-            return Err(Refused::Root(Verdict::Unknown, Vec::new()));
-        };
-        VerifiedEvidence::gather(reference.clone(), root, nodes.collect()).map_err(Refused::Tree)
+        // What one layout has already would keep the other from being read.
+        let depth = if self.request.layouts == Layouts::Bundle { Depth::Enough } else { Depth::Everything };
+        let (nodes, _) = gather_all(registry, &reference.repository, nodes, rules, &required, depth).await;
+        let nodes: Vec<NodeEvidence> = nodes.into_iter().map(|node| node.evidence).collect();
+        match complete(self.request.layouts, reference, &nodes) {
+            Some(complete) => complete.map_err(Refused::Tree),
+            None => Err(Refused::Root(Verdict::Unknown, Vec::new())),
+        }
     }
+}
+
+/// The evidence of a tree, root first, if each layout that is configured holds all of it; otherwise what is missing.
+/// `None` for no nodes.
+pub(in crate::ops::promote) fn complete(
+    layouts: Layouts,
+    reference: &DigestReference,
+    nodes: &[NodeEvidence],
+) -> Option<Result<VerifiedEvidence, Box<TreeVerdict>>> {
+    let gather = |nodes: Vec<NodeEvidence>| {
+        let mut nodes = nodes.into_iter();
+        Some(VerifiedEvidence::gather(reference.clone(), nodes.next()?, nodes.collect()))
+    };
+    for format in layouts.formats() {
+        let of_format = nodes.iter().cloned().map(|mut node| {
+            node.retain(|attestation| attestation.format() == *format);
+            node
+        });
+        if let incomplete @ Err(_) = gather(of_format.collect())? {
+            return Some(incomplete);
+        }
+    }
+    gather(nodes.to_vec())
 }
 
 fn state(verdict: Verdict) -> State {

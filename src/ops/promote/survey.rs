@@ -6,12 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
-use crate::evidence::verdict::{NodeKind, Requirements};
+use crate::evidence::verdict::{Format, NodeKind, Requirements};
 use crate::evidence::{Moment, PredicateType, Statement, Verified, VerifiedEvidence};
+use crate::identity::ExpectedIdentities;
 use crate::image::{ImageTree, RegistrySource, expand};
 use crate::oci::{Descriptor, Digest, DigestReference, Tag};
 use crate::ops::gather::{Depth, Rules, UnclearApi};
 use crate::ops::look::{Known, Look};
+use crate::ops::promote::provenance::Provenance;
+use crate::ops::promote::read_back::complete;
 use crate::ops::promote::{Adopt, CandidateImage, Gate, Promotion, State, Stop};
 use crate::ops::tree::{self, TreeNode};
 use crate::ops::verify::gather_all;
@@ -29,6 +32,8 @@ pub(in crate::ops::promote) struct Surveyed {
     pub(in crate::ops::promote) nodes: Vec<TreeNode>,
     /// Per node, entries of its fallback index seen in this run.
     pub(in crate::ops::promote) fallback: BTreeMap<Digest, Vec<Descriptor>>,
+    /// Who claims to have built it.
+    pub(in crate::ops::promote) provenance: Provenance,
     /// Evidence of an earlier run, where it is complete and verifies now.
     pub(in crate::ops::promote) complete: Option<VerifiedEvidence>,
 }
@@ -41,23 +46,28 @@ impl Surveyed {
 
     /// The candidate bears the release identity's signature, but no record of this gate: somebody else signs under that
     /// identity, and plain `cosign verify` cannot tell the two apart.
-    pub(in crate::ops::promote) fn shared_identity(&self) -> Option<Reason> {
+    pub(in crate::ops::promote) fn shared_identity(&self, own: &ExpectedIdentities) -> Option<Reason> {
         let statements = || self.nodes.iter().flat_map(|n| n.evidence.attestations()).filter_map(|a| a.statement());
         let ours = |kind: &PredicateType| {
             [PredicateType::PROMOTION, PredicateType::VSA, PredicateType::VULNERABILITY].contains(kind)
         };
-        let foreign = statements().next()?;
+        let attestations = self.nodes.iter().flat_map(|n| n.evidence.attestations());
+        // Provenance of the gate's own identity does not count, and shows the same.
+        let foreign = attestations.filter_map(|a| a.signer()).find(|signer| own.matches(signer).is_ok())?;
         if statements().any(|statement| ours(statement.predicate_type())) {
             return None;
         }
-        let message = format!("{} is signed by {} already, before any gate", self.plan.digest, foreign.signer().name);
+        let message = format!("{} is signed by {} already, before any gate", self.plan.digest, foreign.name);
         Some(Reason::new(ReasonCode::IdentityShared, message))
     }
 
     /// Verified statements about `node` that are attached already.
-    pub(in crate::ops::promote) fn attached(&self, node: &Digest) -> impl Iterator<Item = &Verified<Statement>> {
+    pub(in crate::ops::promote) fn attached(
+        &self,
+        node: &Digest,
+    ) -> impl Iterator<Item = (Format, &Verified<Statement>)> {
         let nodes = self.nodes.iter().filter(move |n| n.evidence.digest() == node);
-        nodes.flat_map(|n| n.evidence.attestations().iter().filter_map(|a| a.statement()))
+        nodes.flat_map(|n| n.evidence.attestations().iter().filter_map(|a| Some((a.format(), a.statement()?))))
     }
 }
 
@@ -109,14 +119,14 @@ impl Gate<'_> {
         input.records.insert(image.reference.digest.clone(), own);
         self.look().read_records(&mut input).await;
         let fallback = nodes.iter().map(|n| n.evidence.digest().clone()).zip(fallback).collect();
+        let provenance = Provenance::of(&nodes);
         // What a branch build signed is no evidence for a version: a stranger asks for the release identity.
         let ours = |statement: &Verified<Statement>| self.own.matches(statement.signer()).is_ok();
         let nodes: Vec<TreeNode> = nodes.into_iter().map(|node| node.signed_by(ours)).collect();
-        let mut parts = nodes.iter().map(|n| n.evidence.clone());
-        let root = parts.next();
-        let complete =
-            root.and_then(|root| VerifiedEvidence::gather(image.reference.clone(), root, parts.collect()).ok());
-        Surveyed { plan: plan_tags(&input), left_over: left_over(&input), nodes, fallback, complete }
+        let evidence: Vec<_> = nodes.iter().map(|n| n.evidence.clone()).collect();
+        let complete = complete(self.request.layouts, &image.reference, &evidence).and_then(Result::ok);
+        let (plan, left_over) = (plan_tags(&input), left_over(&input));
+        Surveyed { plan, left_over, nodes, fallback, provenance, complete }
     }
 
     /// The facts of one repository, without records.

@@ -126,7 +126,7 @@ fn sections(header: &Header, store: &Store, layout: &mut Layout) -> Option<Vec<S
     if table.count == 0 {
         // More than 65,279 sections: the first header counts them.
         table.count = 1;
-        let Some(first) = read_sections(header, size, &table, store, layout) else { return None };
+        let first = read_sections(header, size, &table, store, layout)?;
         table.count = first.first().map_or(0, |s| s.size);
     }
     let mut all = read_sections(header, size, &table, store, layout)?;

@@ -1,8 +1,8 @@
 //! Executables that list what they were built from: Go's build information, cargo-auditable's section.
 //!
 //! Streamed: a program may have hundreds of megabytes, of which a few kilobytes matter, and those may lie before the
-//! headers that tell where they are. [`marks`] keeps what may be it, [`store`] keeps headers, `elf`, `pe` and `macho`
-//! read them, and [`find`] takes what Go's `debug/buildinfo` and `rust-audit-info` would have taken. A mark in the right
+//! headers that tell where they are. `marks` keeps what may be it, `store` keeps headers, `elf`, `pe` and `macho`
+//! read them, and `find` takes what Go's `debug/buildinfo` and `rust-audit-info` would have taken. A mark in the right
 //! place that cannot be read is said aloud; marks elsewhere (a program that looks for marks contains them) are nothing.
 
 mod elf;

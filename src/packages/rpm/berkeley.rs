@@ -94,7 +94,7 @@ impl<'a> File<'a> {
     /// Where the page's items begin: keys and values in turn. Items are stored from the page's end downwards.
     fn items(&self, page: &[u8]) -> Result<Vec<usize>, String> {
         let count = self.order.short(page, 20).unwrap_or_default();
-        if count % 2 != 0 {
+        if !count.is_multiple_of(2) {
             return Err("a key without a value".to_owned());
         }
         let items: Option<Vec<usize>> = (0..count).map(|n| self.order.short(page, HEADER_BYTES + 2 * n)).collect();

@@ -18,7 +18,7 @@ pub struct AfterList {
     pub conflicts: Vec<Reason>,
     pub undecided: Vec<Reason>,
     /// Channels that show our digest although it no longer counts for them (withdrawn or rolled back meanwhile). What
-    /// they should show lies below ours: [`super::restore`].
+    /// they should show lies below ours: [`super::restore()`].
     pub restore: Vec<Tag>,
 }
 

@@ -112,7 +112,9 @@ impl Gateway {
     /// The program with `arguments`, not yet started. Results as JSON on stdout.
     #[expect(clippy::disallowed_methods, reason = "runs the program under test")]
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        // A release build, where many runs are the point.
+        let program = std::env::var_os("COUNTERSIGN_UNDER_TEST");
+        let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_countersign").into()));
         let format: &[&str] = if arguments.contains(&"--output") { &[] } else { &["--output", "json"] };
         command.args(arguments).args(format).current_dir(self.folder.path()).env_clear().kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
