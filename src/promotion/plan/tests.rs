@@ -15,7 +15,7 @@ use crate::tags::{Build, GitContext, Preset, Target};
 
 /// `PROPTEST_CASES` asks for more.
 fn cases(usual: u32) -> proptest::test_runner::Config {
-    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
+    let asked = std::env::var_os("PROPTEST_CASES").and_then(|n| n.to_str()?.parse().ok());
     proptest::test_runner::Config::with_cases(asked.unwrap_or(usual))
 }
 

@@ -44,7 +44,7 @@ struct Progress {
 enum State {
     Starting,
     /// Decided; what it says is not attached yet.
-    Stating(Vec<TagMove>, Option<(Digest, RecordedRollback)>),
+    Stating(Vec<TagMove>, Option<Box<(Digest, RecordedRollback)>>),
     Writing(Vec<TagMove>),
     Looking,
     Done,
@@ -132,7 +132,7 @@ impl Run {
             State::Done => return format!("done {end}"),
             State::Starting => return format!("starting {end}"),
             State::Stating(moves, rollback) => {
-                format!("stating {:?} {}", lines(moves), rollback_key(rollback.as_ref()))
+                format!("stating {:?} {}", lines(moves), rollback_key(rollback.as_deref()))
             }
             State::Writing(moves) => format!("writing {:?}", lines(moves)),
             State::Looking => "looking".to_owned(),
@@ -232,11 +232,19 @@ impl Run {
         let (repository, reason) = (repository(), String::new());
         let rollback =
             Rollback { repository, channel, from: Some(shown), to: target, held_through: through, sequence, reason };
-        State::Stating(Vec::new(), Some((holder, RecordedRollback { rollback, at: jiff::Timestamp::UNIX_EPOCH })))
+        State::Stating(
+            Vec::new(),
+            Some(Box::new((holder, RecordedRollback { rollback, at: jiff::Timestamp::UNIX_EPOCH }))),
+        )
     }
 
     /// The statement stands from now on.
-    fn state_it(&self, world: &mut World, moves: Vec<TagMove>, rollback: Option<(Digest, RecordedRollback)>) -> State {
+    fn state_it(
+        &self,
+        world: &mut World,
+        moves: Vec<TagMove>,
+        rollback: Option<Box<(Digest, RecordedRollback)>>,
+    ) -> State {
         match self.command {
             Command::Promote(of) => {
                 if !world.records.contains_key(&digest(of)) {
@@ -249,7 +257,7 @@ impl Run {
                 State::Looking
             }
             Command::RollBack { .. } => {
-                if let Some((holder, mut rollback)) = rollback {
+                if let Some((holder, mut rollback)) = rollback.map(|both| *both) {
                     let said = world.records.values().flatten().map(|r| r.rollbacks.len()).sum::<usize>();
                     rollback.at = jiff::Timestamp::from_second(i64::try_from(said).unwrap() + 1).unwrap();
                     world.records.get_mut(&holder).unwrap().iter_mut().for_each(|r| r.rollbacks.push(rollback.clone()));
