@@ -21,7 +21,7 @@ pub(super) struct Claim<'a, P: Policy> {
     /// `None` is refused unless the trust root has no log at all.
     pub(super) entry: Option<&'a TransparencyLogEntry>,
     pub(super) artifact: Artifact<'a>,
-    /// Of the crate; relaxed only where the trust root has no log or no CT log, see [`super::verify::policy`].
+    /// Of the crate; relaxed only where the trust root has no log or no CT log, see `verify.rs`.
     pub(super) policy: P,
     pub(super) required: Required,
     pub(super) signer: SignerKind,
