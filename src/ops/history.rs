@@ -149,17 +149,17 @@ async fn events(look: &Look<'_>, on: &DigestReference, tag: &Tag) -> Result<Vec<
         identity: r.identity().to_owned(),
         what: What::Promoted { version: r.record().version.clone(), digest: on.digest.clone() },
     });
-    let withdrawals = withdrawals_in(on, &node).into_iter().filter(|w| concerned(&w.withdrawal().version));
+    let withdrawals = withdrawals_in(on, &node).into_iter().filter(|w| concerned(&w.said().version));
     let withdrawals = withdrawals.map(|w| Event {
         at: w.logged_at(),
         identity: w.identity().to_owned(),
-        what: What::Withdrawn { version: w.withdrawal().version.clone() },
+        what: What::Withdrawn { version: w.said().version.clone() },
     });
-    let rollbacks = rollbacks_in(on, &node).into_iter().filter(|r| r.rollback().channel == *tag);
+    let rollbacks = rollbacks_in(on, &node).into_iter().filter(|r| r.said().channel == *tag);
     let rollbacks = rollbacks.map(|r| Event {
         at: r.logged_at(),
         identity: r.identity().to_owned(),
-        what: What::RolledBack(r.rollback().clone()),
+        what: What::RolledBack(r.said().clone()),
     });
     Ok(promoted.chain(withdrawals).chain(rollbacks).collect())
 }

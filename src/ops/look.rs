@@ -147,15 +147,15 @@ impl Look<'_> {
             return DigestRecords::Unreadable { why: problem.message.clone() };
         }
         let withdrawn: Vec<Version> =
-            withdrawals_in(reference, node).iter().map(|w| w.withdrawal().version.clone()).collect();
+            withdrawals_in(reference, node).iter().map(|w| w.said().version.clone()).collect();
         let rollbacks = rollbacks_in(reference, node);
         let releases = self.verified_in(reference, node).into_iter().map(|verified| {
             let record = verified.record().clone();
             let withdrawn = record.version.as_ref().is_some_and(|version| withdrawn.contains(version));
-            let through = |r: &&VerifiedRollback| Some(&r.rollback().held_through) == record.version.as_ref();
+            let through = |r: &&VerifiedRollback| Some(&r.said().held_through) == record.version.as_ref();
             let rollbacks = rollbacks.iter().filter(through);
             let rollbacks =
-                rollbacks.map(|r| RecordedRollback { rollback: r.rollback().clone(), at: r.logged_at() }).collect();
+                rollbacks.map(|r| RecordedRollback { rollback: r.said().clone(), at: r.logged_at() }).collect();
             RecordedRelease { record, withdrawn, rollbacks }
         });
         DigestRecords::Read(releases.collect())

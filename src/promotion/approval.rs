@@ -119,10 +119,8 @@ impl Instruction<'_> {
     fn covers(&self, line: &TagMove) -> bool {
         let TagClass::Channel(scope) = &line.class else { return false };
         match self {
-            Self::Withdrawal(w) => {
-                w.withdrawal().repository == line.repository && scope.contains(&w.withdrawal().version)
-            }
-            Self::Rollback(r) => r.rollback().repository == line.repository && r.rollback().channel == line.tag,
+            Self::Withdrawal(w) => w.said().repository == line.repository && scope.contains(&w.said().version),
+            Self::Rollback(r) => r.said().repository == line.repository && r.said().channel == line.tag,
         }
     }
 }

@@ -23,7 +23,7 @@ pub use approval::{Approval, ApprovalError, Candidate, Instruction, VerifiedDige
 pub use class::{AllowedTag, Level, Phase, Scope, TagClass};
 pub use git_ref::{Commit, GitRef};
 pub use layouts::Layouts;
-pub use operator::NotAnInstruction;
+pub use operator::{Instructs, NotAnInstruction};
 pub use plan::{Action, PlanInput, ReleasePlan, TagMove, TagPlan};
 pub use record::Record;
 pub use rollback::{Rollback, RollbackTarget, VerifiedRollback};

@@ -1,7 +1,10 @@
 //! What only an operator may say: withdrawals and rollbacks, as signed statements on the digests they are about.
 //!
-//! Here is the check both share; the wire shapes are `withdrawal`'s and `rollback`'s. The only way to a verified one is a
+//! Here is how both are read; the wire shapes are `withdrawal`'s and `rollback`'s. The only way to a verified one is a
 //! `Verified<Statement>`, which only `evidence::verify` makes.
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 
 use crate::evidence::{PredicateType, Statement, Verified};
 use crate::identity::IdentityRole;
@@ -30,8 +33,61 @@ pub enum NotAnInstruction {
     ReasonTooLong { found: usize },
 }
 
+/// What an operator may say, by its predicate.
+pub trait Instructs: DeserializeOwned {
+    const TYPE: PredicateType;
+
+    /// The repository it speaks for.
+    fn repository(&self) -> &Repository;
+
+    /// # Errors
+    /// What the predicate itself does not allow.
+    fn validate(&self) -> Result<(), NotAnInstruction>;
+}
+
+/// An operator's statement that verifies now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedInstruction<T> {
+    said: T,
+    logged_at: Timestamp,
+    identity: String,
+}
+
+impl<T: Instructs> VerifiedInstruction<T> {
+    /// Reads the instruction out of a verified statement on `subject`.
+    ///
+    /// # Errors
+    /// Another predicate type, subject or repository, a signer that is no operator, or content that is none of its kind.
+    pub fn of(subject: &DigestReference, statement: &Verified<Statement>) -> Result<Self, NotAnInstruction> {
+        check(subject, statement, T::TYPE)?;
+        let said = T::deserialize(&statement.content().predicate)
+            .map_err(|e| NotAnInstruction::Malformed { why: e.to_string() })?;
+        said.validate()?;
+        same_repository(subject, said.repository())?;
+        let identity = statement.signer().name.clone();
+        Ok(Self { said, logged_at: statement.logged_at(), identity })
+    }
+
+    #[must_use]
+    pub fn said(&self) -> &T {
+        &self.said
+    }
+
+    /// The earliest trusted time.
+    #[must_use]
+    pub fn logged_at(&self) -> Timestamp {
+        self.logged_at
+    }
+
+    /// The signer's subject alternative name.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+}
+
 /// Type, subject and authority, in this order.
-pub(super) fn check(
+fn check(
     subject: &DigestReference,
     statement: &Verified<Statement>,
     expected: PredicateType,
@@ -53,7 +109,7 @@ pub(super) fn check(
 }
 
 /// A digest may lie in several repositories; an instruction speaks for one.
-pub(super) fn same_repository(subject: &DigestReference, found: &Repository) -> Result<(), NotAnInstruction> {
+fn same_repository(subject: &DigestReference, found: &Repository) -> Result<(), NotAnInstruction> {
     if subject.repository == *found {
         return Ok(());
     }

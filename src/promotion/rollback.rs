@@ -6,12 +6,11 @@
 //! reads the records of every higher version tag, and so sees it. A later rollback of the same channel holds at least
 //! as far while an earlier hold lasts, so that it is found by the same look; the one signed last counts.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{PredicateType, Statement, Verified};
-use crate::oci::{Digest, DigestReference, Repository, Tag};
-use crate::promotion::operator::{self, NotAnInstruction};
+use crate::evidence::PredicateType;
+use crate::oci::{Digest, Repository, Tag};
+use crate::promotion::operator::{self, Instructs, NotAnInstruction, VerifiedInstruction};
 use crate::promotion::{Scope, Version};
 
 /// The predicate as signed. Unknown fields are tolerated on reading.
@@ -44,10 +43,18 @@ impl Rollback {
     pub fn excludes(&self, version: &Version) -> bool {
         *version > self.to.version && *version <= self.held_through
     }
+}
+
+impl Instructs for Rollback {
+    const TYPE: PredicateType = PredicateType::ROLLBACK;
+
+    fn repository(&self) -> &Repository {
+        &self.repository
+    }
 
     /// # Errors
     /// A tag that is no channel of both versions, or a reason that is too long.
-    pub fn validate(&self) -> Result<(), NotAnInstruction> {
+    fn validate(&self) -> Result<(), NotAnInstruction> {
         let scope = Scope::of_tag(&self.channel);
         for version in [&self.to.version, &self.held_through] {
             if !scope.as_ref().is_some_and(|scope| scope.contains(version)) {
@@ -58,46 +65,8 @@ impl Rollback {
     }
 }
 
-/// A rollback that verifies now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifiedRollback {
-    rollback: Rollback,
-    logged_at: Timestamp,
-    identity: String,
-}
-
-impl VerifiedRollback {
-    /// Reads the rollback out of a verified statement on `subject`, the digest of the version it is held through.
-    ///
-    /// # Errors
-    /// Another predicate type, subject or repository, a signer that is no operator, or content that is no rollback.
-    pub fn of(subject: &DigestReference, statement: &Verified<Statement>) -> Result<Self, NotAnInstruction> {
-        operator::check(subject, statement, PredicateType::ROLLBACK)?;
-        let rollback = Rollback::deserialize(&statement.content().predicate)
-            .map_err(|e| NotAnInstruction::Malformed { why: e.to_string() })?;
-        rollback.validate()?;
-        operator::same_repository(subject, &rollback.repository)?;
-        let identity = statement.signer().name.clone();
-        Ok(Self { rollback, logged_at: statement.logged_at(), identity })
-    }
-
-    #[must_use]
-    pub fn rollback(&self) -> &Rollback {
-        &self.rollback
-    }
-
-    /// The earliest trusted time.
-    #[must_use]
-    pub fn logged_at(&self) -> Timestamp {
-        self.logged_at
-    }
-
-    /// The signer's subject alternative name.
-    #[must_use]
-    pub fn identity(&self) -> &str {
-        &self.identity
-    }
-}
+/// A rollback that verifies now, on the digest of the version it is held through.
+pub type VerifiedRollback = VerifiedInstruction<Rollback>;
 
 #[cfg(test)]
 mod tests {

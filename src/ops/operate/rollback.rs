@@ -8,7 +8,7 @@ use crate::ops::operate::{Ending, Halt, Operation, Operator, facts, version_tags
 use crate::ops::promote::Stop;
 use crate::policy::{Reason, ReasonCode};
 use crate::promotion::plan::{Best, DigestRecords, PlanInput, RecordedRelease, TagList, shown_version};
-use crate::promotion::{Instruction, Rollback, RollbackTarget, Scope, TagMove, VerifiedRollback, Version};
+use crate::promotion::{Instruction, Instructs, Rollback, RollbackTarget, Scope, TagMove, VerifiedRollback, Version};
 
 /// Which channel goes back, and where to.
 #[derive(Debug, Clone)]
@@ -236,9 +236,9 @@ impl Run<'_> {
         let unknown = |why: String| Halt::unknown(Reason::new(ReasonCode::TargetUnknown, why));
         let node = self.look.node(subject, &[PredicateType::ROLLBACK]).await.map_err(unknown)?;
         let of_channel = rollbacks_in(subject, &node).into_iter();
-        let of_channel = of_channel.filter(|r| r.rollback().channel == self.request.channel);
-        let last = of_channel.max_by_key(|r| (r.logged_at(), r.rollback().sequence));
-        last.filter(|r| r.rollback().to == *target)
+        let of_channel = of_channel.filter(|r| r.said().channel == self.request.channel);
+        let last = of_channel.max_by_key(|r| (r.logged_at(), r.said().sequence));
+        last.filter(|r| r.said().to == *target)
             .ok_or_else(|| unknown(format!("the rollback on {subject} changed meanwhile")))
     }
 

@@ -12,7 +12,7 @@ use crate::policy::{Reason, ReasonCode};
 use crate::promotion::plan::{
     DigestRecords, TagList, Touched, concerns_withdrawal, shows_withdrawn, withdrawal_channels,
 };
-use crate::promotion::{Instruction, TagMove, VerifiedWithdrawal, Version, Withdrawal};
+use crate::promotion::{Instruction, Instructs, TagMove, VerifiedWithdrawal, Version, Withdrawal};
 
 /// What is to be withdrawn, and why.
 #[derive(Debug, Clone)]
@@ -115,7 +115,7 @@ impl Run<'_> {
         if let Some(problem) = node.problems().first() {
             return Err(Halt::unknown(problem.clone()));
         }
-        let of_version = |w: &VerifiedWithdrawal| w.withdrawal().version == self.request.version;
+        let of_version = |w: &VerifiedWithdrawal| w.said().version == self.request.version;
         Ok(withdrawals_in(subject, &node).into_iter().find(of_version))
     }
 
