@@ -48,10 +48,7 @@ pub(crate) fn exit(operation: &Operation) -> Exit {
         Ending::Conflict => Exit::Conflict,
         Ending::Refuted => Exit::Refuted,
         Ending::Unknown => wiring::unknown_exit(&operation.reasons),
-        Ending::Incomplete => match wiring::unknown_exit(&operation.reasons) {
-            Exit::NotFound => Exit::Unknown,
-            exit => exit,
-        },
+        Ending::Incomplete => wiring::incomplete_exit(&operation.reasons),
     }
 }
 

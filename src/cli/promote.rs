@@ -14,14 +14,14 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
 use crate::cli::output::{Outcome, document, tree};
-use crate::cli::{git, progress, saved_plan, wiring};
+use crate::cli::{git, operation, progress, saved_plan, wiring};
 use crate::config::{Config, ImageConfig, Transparency};
 use crate::evidence::Moment;
 use crate::identity::{ExpectedIdentities, ExpectedIdentity};
 use crate::oci::{DigestReference, Repository, Tag};
 use crate::ops::gather::{Rules, UnclearApi};
 use crate::ops::look::{Failures, Look};
-use crate::ops::promote::{Adopt, CandidateImage, Ports, Promotion, Request, State, Stop, promote, recorded};
+use crate::ops::promote::{Adopt, CandidateImage, Ports, Promotion, Request, State, promote, recorded};
 use crate::policy::input::{ProvenanceSettings, Requirements, Settings};
 use crate::policy::{Reason, ReasonCode};
 use crate::promotion::record::GitSource;
@@ -135,11 +135,7 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
         reporter: progress::reporter(shared),
     };
     let outcome = with_signals(&app.stop, promote(&ports, &request)).await?;
-    let mut promotion = outcome.map_err(|stop| match stop {
-        Stop::Setup { code: "internal", message, help } => Failure::new(Exit::Internal, "internal", message).help(help),
-        Stop::Setup { code, message, help } => Failure::new(Exit::Usage, code, message).help(help),
-        Stop::Result(_) => Failure::new(Exit::Internal, "internal", "a promotion ended without a result"),
-    })?;
+    let mut promotion = outcome.map_err(operation::stopped)?;
     if app.stop.is_requested() && matches!(promotion.state, State::Unknown | State::Incomplete) {
         promotion.reasons.push(Reason::new(ReasonCode::Interrupted, "a signal stopped this run"));
     }
@@ -349,11 +345,7 @@ fn exit(promotion: &Promotion) -> Exit {
         State::Conflict => Exit::Conflict,
         State::Refuted => Exit::Refuted,
         State::Unknown => wiring::unknown_exit(&promotion.reasons),
-        // Whatever was not found then was there before.
-        State::Incomplete => match wiring::unknown_exit(&promotion.reasons) {
-            Exit::NotFound => Exit::Unknown,
-            exit => exit,
-        },
+        State::Incomplete => wiring::incomplete_exit(&promotion.reasons),
     }
 }
 

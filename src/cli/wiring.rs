@@ -97,3 +97,11 @@ pub(crate) fn unknown_exit(reasons: &[Reason]) -> Exit {
         Exit::Unknown
     }
 }
+
+/// The exit code of a run that stopped after its first write. Whatever is not found then was there before.
+pub(crate) fn incomplete_exit(reasons: &[Reason]) -> Exit {
+    match unknown_exit(reasons) {
+        Exit::NotFound => Exit::Unknown,
+        exit => exit,
+    }
+}
