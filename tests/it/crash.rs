@@ -28,23 +28,6 @@ async fn fault_free(switches: &[Switch]) -> (Gateway, String, u64) {
     (gateway, candidate, requests)
 }
 
-/// Kills the client while the registry holds request `number`; `false` when the run had fewer requests.
-async fn kill_at(gateway: &Gateway, candidate: &str, number: u64, place: Place) -> bool {
-    let mut stop = gateway.registry.faults().stop(When::request(number), place);
-    let mut child = gateway.command(&["promote", candidate, "--version", "1.2.3"]).spawn().unwrap();
-    let killed = tokio::select! {
-        hit = stop.wait_for_stop() => hit.is_some(),
-        _ = child.wait() => false,
-        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("request {number} never came, and no end"),
-    };
-    if killed {
-        child.kill().await.unwrap();
-    }
-    gateway.registry.faults().clear_faults();
-    stop.release();
-    killed
-}
-
 /// I8: "at every instant every version tag countersign wrote has verifiable evidence".
 async fn visible_versions_verify(gateway: &Gateway, at: &str) {
     for tag in gateway.tag_names() {
@@ -58,7 +41,7 @@ async fn killed_at(number: u64, place: Place, switches: &[Switch], whole: &(Gate
     let fallback = !switches.is_empty();
     let gateway = Gateway::with(&[APP], Options { switches: switches.to_vec(), ..Options::default() }).await;
     let candidate = gateway.build("1.2.3");
-    if !kill_at(&gateway, &candidate, number, place).await {
+    if !gateway.kill_at(&["promote", &candidate, "--version", "1.2.3"], When::request(number), place).await {
         assert!(number + 5 > whole.2, "{at} never came, but a fault-free run had {} requests", whole.2);
         return;
     }

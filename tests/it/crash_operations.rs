@@ -1,7 +1,5 @@
 //! I8 for operators: `withdraw` and `rollback` are killed at every request; the same command run again finishes.
 
-use std::time::Duration;
-
 use countersign_sandbox::registry::{Options, Place, Switch, When};
 
 use crate::support::evidence::statements;
@@ -13,24 +11,6 @@ async fn released(switches: &[Switch]) -> (Gateway, String, String) {
     let old = gateway.release("1.2.0").await;
     let bad = gateway.release("1.3.0").await;
     (gateway, old, bad)
-}
-
-/// Kills the command while the registry holds its request `number`; `false` when it had fewer.
-async fn kill_at(gateway: &Gateway, arguments: &[&str], number: u64, place: Place) -> bool {
-    gateway.registry.clear_log();
-    let mut stop = gateway.registry.faults().stop(When::any().nth(number), place);
-    let mut child = gateway.command(arguments).spawn().unwrap();
-    let killed = tokio::select! {
-        hit = stop.wait_for_stop() => hit.is_some(),
-        _ = child.wait() => false,
-        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("request {number} never came, and no end"),
-    };
-    if killed {
-        child.kill().await.unwrap();
-    }
-    gateway.registry.faults().clear_faults();
-    stop.release();
-    killed
 }
 
 /// What people see at the end, and that nothing was said twice.
@@ -56,7 +36,8 @@ async fn every_request(command: &str, kind: &str, place: Place, switches: &[Swit
             _ => vec!["rollback", &channel, "--to", "1.2.0"],
         };
         let at = format!("{command} killed at request {number}, {place:?} handling, {layout}");
-        let killed = kill_at(&gateway, &arguments, number, place).await;
+        gateway.registry.clear_log();
+        let killed = gateway.kill_at(&arguments, When::any().nth(number), place).await;
         let again = gateway.run(&arguments).await;
         assert_eq!(again.code, 0, "{at}: {again}");
         finished(&gateway, &old, &bad, kind, &at).await;

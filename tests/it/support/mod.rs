@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use countersign_sandbox::image::Content;
 use countersign_sandbox::image::samples::Sample;
-use countersign_sandbox::registry::{self, Registry, Request};
+use countersign_sandbox::registry::{self, Place, Registry, Request, When};
 use countersign_sandbox::sigstore::{self, Sigstore};
 use countersign_sandbox::trivy_db;
 use jiff::{SignedDuration, Timestamp};
@@ -134,6 +134,23 @@ impl Gateway {
     /// Runs the program to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Run {
         Run::of(self.command(arguments).output().await.unwrap())
+    }
+
+    /// Runs the program and kills it where the registry holds the chosen request; `false` when it made none such.
+    pub(crate) async fn kill_at(&self, arguments: &[&str], when: When, place: Place) -> bool {
+        let mut stop = self.registry.faults().stop(when.clone(), place);
+        let mut child = self.command(arguments).spawn().unwrap();
+        let killed = tokio::select! {
+            hit = stop.wait_for_stop() => hit.is_some(),
+            _ = child.wait() => false,
+            () = tokio::time::sleep(Duration::from_secs(60)) => panic!("{when:?} never came, and no end"),
+        };
+        if killed {
+            child.kill().await.unwrap();
+        }
+        self.registry.faults().clear_faults();
+        stop.release();
+        killed
     }
 
     /// `promote CANDIDATE --version VERSION`
