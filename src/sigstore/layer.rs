@@ -1,8 +1,8 @@
 //! Signs for cosign's older layout: a layer whose annotations hold what a bundle would.
 //!
 //! The layout has room for a Rekor v1 promise and for nothing newer, so the entry goes to the v1 log of the signing
-//! configuration whatever the bundles use. A signature gets a timestamp too. An attestation gets none: cosign stamps the
-//! whole envelope there, not the signature, and the promise gives the time already.
+//! configuration whatever the bundles use. A signature gets a timestamp too. An attestation gets none: whether
+//! cosign stamps the signature or the whole envelope there was not checked, and the promise gives the time already.
 //! Spec: cosign `specs/SIGNATURE_SPEC.md`.
 
 use std::collections::BTreeMap;
