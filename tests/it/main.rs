@@ -39,6 +39,8 @@ mod history;
 mod hostile;
 /// Trees and layers of images, good and hostile.
 mod image;
+/// Releases that meet.
+mod interleavings;
 /// The invariants, from outside.
 mod invariants;
 /// Broad identities are reported, refusals explained.
