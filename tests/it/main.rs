@@ -29,6 +29,8 @@ mod crash_operations;
 mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// Somebody else moves tags.
+mod foreign;
 /// Foreign bytes of every kind, broken at random.
 mod fuzz;
 /// Seeds of the fuzz targets.

@@ -101,7 +101,7 @@ async fn work(
     loop {
         let site = Arc::new(Site::start(column).await);
         for _ in 0..POINTS_OF_A_SITE {
-            let Some(point) = queue.lock().unwrap().next() else { return tally };
+            let Some(point) = next(queue, column.name) else { return tally };
             let (site, whole) = (site.clone(), whole.clone());
             // A task of its own: also a panic is only the failure of this point.
             let task = tokio::spawn(async move {
@@ -116,6 +116,15 @@ async fn work(
             }
         }
     }
+}
+
+/// The next point; how many are left is said now and then.
+fn next(queue: &Mutex<std::vec::IntoIter<Point>>, registry: &str) -> Option<Point> {
+    let mut queue = queue.lock().unwrap();
+    if queue.len() > 0 && queue.len().is_multiple_of(100) {
+        eprintln!("{registry}: {} points to go", queue.len());
+    }
+    queue.next()
 }
 
 /// Every kill of every registry, faults in turn. The table is printed, and written where the variable says.
