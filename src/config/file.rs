@@ -243,6 +243,11 @@ pub struct Tools {
     /// A Rego file or folder with additional rules.
     #[serde(default)]
     pub policy_path: Option<String>,
+    /// GitHub's REST API, where build provenance is looked for that was not pushed to the registry, and whether one commit
+    /// descends from another; `off` asks nobody. Default: `GITHUB_API_URL`, else `https://api.github.com`, for repositories
+    /// on github.com whose workflows GitHub Actions vouches for.
+    #[serde(default)]
+    pub github_api: Option<String>,
     /// Registry hosts to speak to over plain HTTP.
     #[serde(default)]
     pub plain_http: Vec<String>,
