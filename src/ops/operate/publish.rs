@@ -97,9 +97,9 @@ fn signing_failed(error: &SigstoreError) -> Halt {
     let code = match error.kind() {
         SigstoreErrorKind::Configuration => {
             return Halt::Setup(Stop::Setup {
-                code: "sigstore",
+                code: error.setup().0,
                 message: error.to_string(),
-                help: "check --trust-root and --signing-config: countersign doctor".to_owned(),
+                help: error.setup().1.to_owned(),
             });
         }
         SigstoreErrorKind::Unauthorized => ReasonCode::IdentityTokenRefused,
