@@ -93,12 +93,7 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
     let identities = wiring::expected(&app, None)?;
     let trust_root = app.trust_root().await?;
     let signer = app.signer(trust_root.clone()).await?;
-    if app.config.signatures.needs_rekor_v1() {
-        signer.check_legacy().map_err(|error| {
-            let help = "use signatures: bundle, or sign with services that still run a Rekor v1 log";
-            Failure::new(Exit::Usage, "signing-config", error.to_string()).help(help)
-        })?;
-    }
+    operation::check_layouts(&app, &signer)?;
     let scanner = app.scanner()?;
     let token = peek_token(&signer).await;
     let (git, build) = release(args, &app, token.as_ref()).await?;

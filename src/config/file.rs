@@ -32,7 +32,7 @@ pub struct File {
     /// `auto`: a private repository's name goes to a public log only if this says `public`.
     #[serde(default)]
     pub transparency: Option<String>,
-    /// What `promote` attaches: `bundle` (Sigstore bundles as referrers), `legacy` (cosign's `.sig` and `.att` tags, which
+    /// What `promote`, `withdraw` and `rollback` attach: `bundle` (Sigstore bundles as referrers), `legacy` (cosign's `.sig` and `.att` tags, which
     /// need a Rekor v1 log) or `both`.
     #[serde(default)]
     pub signatures: Option<String>,

@@ -253,3 +253,95 @@ async fn an_address_that_would_send_the_token_in_the_clear_is_refused() {
         assert_eq!(run.codes(), ["github-api"], "{run}");
     }
 }
+
+const FIRST: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const SECOND: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+impl Bed {
+    /// `promote` of a branch build, by the run of that commit.
+    async fn branch(&self, candidate: &str, commit: &str, flags: &[&str], path: &str) -> Run {
+        let (git_ref, workflow) =
+            ("refs/heads/main", format!("{OWNER_REPO}/.github/workflows/gate.yml@refs/heads/main"));
+        let claims = [("ref", git_ref), ("sha", commit), ("workflow_ref", &workflow), ("job_workflow_ref", &workflow)];
+        self.gateway.token(&self.gateway.sigstore.ci_token(&claims));
+        let promote = ["promote", candidate, "--git-ref", git_ref, "--sha", commit];
+        let mut command = self.gateway.command(&[&promote, flags].concat());
+        command.env("COUNTERSIGN_GITHUB_API", self.github.api()).env("PATH", path);
+        Run::of(command.output().await.unwrap())
+    }
+}
+
+/// A branch tag moves to descendants only; a job that has no history asks GitHub, and not knowing keeps the tag.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_branch_tag_moves_where_github_says_that_the_commit_descends() {
+    let bed = Bed::start().await;
+    bed.gateway.require_provenance(false, &[]);
+    bed.branch(&bed.candidate, FIRST, &[], "").await.is("promoted", 0);
+    let next = bed.gateway.build("1.2.4");
+    let action = async |expected: &str, why: &str| {
+        let run = bed.branch(&next, SECOND, &["--plan"], "").await.is("planned", 0);
+        assert_eq!(run.actions()["main"], expected, "{run}");
+        assert!(run.stdout.contains(why), "{run}");
+    };
+    action("skip", "is unknown").await;
+    for (status, expected) in
+        [("behind", "skip"), ("diverged", "skip"), ("sideways", "skip"), ("identical", "move"), ("ahead", "move")]
+    {
+        bed.github.relate(FIRST, SECOND, status);
+        let why = match status {
+            "behind" | "diverged" => "no descendant",
+            "sideways" => "is unknown",
+            _ => "",
+        };
+        action(expected, why).await;
+    }
+    bed.github.fault(Some(Fault::Status(403)));
+    action("skip", "is unknown").await;
+    bed.github.fault(None);
+    bed.branch(&next, SECOND, &[], "").await.is("promoted", 0);
+    assert_eq!(bed.gateway.tags()["main"], digest(&next));
+}
+
+/// In a shallow checkout "is no ancestor" only means that the way between two commits is not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shallow_checkout_does_not_say_no() {
+    let bed = Bed::start().await;
+    bed.gateway.require_provenance(false, &[]);
+    let path = std::env::var("PATH").unwrap();
+    let git = |folder: &str, arguments: &[&str]| {
+        #[expect(clippy::disallowed_methods, reason = "makes the checkout that the program looks at")]
+        let mut command = std::process::Command::new("git");
+        command.args(["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "protocol.file.allow=always"]);
+        let output = command.args(arguments).current_dir(bed.gateway.path(folder)).env("HOME", "/nowhere").output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    std::fs::create_dir(bed.gateway.path("origin")).unwrap();
+    git("origin", &["init", "--quiet", "-b", "main"]);
+    git("origin", &["config", "uploadpack.allowAnySHA1InWant", "true"]);
+    let commits: Vec<String> = ["1", "2", "3"]
+        .iter()
+        .map(|message| {
+            git("origin", &["commit", "--quiet", "--allow-empty", "-m", message]);
+            git("origin", &["rev-parse", "HEAD"])
+        })
+        .collect();
+    let origin = format!("file://{}", bed.gateway.path("origin").display());
+    git("", &["init", "--quiet", "-b", "main"]);
+    for commit in [&commits[0], &commits[2]] {
+        git("", &["fetch", "--quiet", "--depth", "1", &origin, commit]);
+    }
+    bed.branch(&bed.candidate, &commits[0], &[], &path).await.is("promoted", 0);
+    let next = bed.gateway.build("1.2.4");
+    let run = bed.branch(&next, &commits[2], &["--plan"], &path).await.is("planned", 0);
+    assert!(run.stdout.contains("is unknown"), "{run}");
+    bed.github.relate(&commits[0], &commits[2], "ahead");
+    let run = bed.branch(&next, &commits[2], &["--plan"], &path).await.is("planned", 0);
+    assert_eq!(run.actions()["main"], "move", "{run}");
+    // With the whole history GitHub is not needed.
+    git("", &["fetch", "--quiet", "--unshallow", &origin, &commits[2]]);
+    let asked = bed.github.log().len();
+    let run = bed.branch(&next, &commits[2], &["--plan"], &path).await.is("planned", 0);
+    assert_eq!((run.actions()["main"].as_str(), bed.github.log().len()), ("move", asked), "{run}");
+}

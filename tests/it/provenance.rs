@@ -63,7 +63,7 @@ pub(crate) async fn gate() -> Gateway {
 }
 
 impl Gateway {
-    fn require_provenance(&self, require: bool, builders: &[&str]) {
+    pub(crate) fn require_provenance(&self, require: bool, builders: &[&str]) {
         let text = format!(
             "version: 1\nimages:\n  - repository: {}\nidentity:\n  issuer: {}\n  github: {{ repository: example-org/app, workflow: \
              .github/workflows/gate.yml }}\n  release: {{ ref: \"refs/tags/v*\" }}\npolicy:\n  provenance: {{ require: {require}, \
