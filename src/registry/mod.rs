@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
+pub(crate) use http::link::Pages;
 pub use stop::StopSignal;
 
 /// A blob as a stream. Reading ends with an error instead of end-of-file when length or digest of the whole differ

@@ -35,6 +35,8 @@ mod foreign;
 mod fuzz;
 /// Seeds of the fuzz targets.
 mod fuzz_seeds;
+/// Build provenance and history that only GitHub has.
+mod github;
 /// What tags pointed to.
 mod history;
 /// Images made to mislead: the right outcome, within bounds.

@@ -110,6 +110,12 @@ impl AttestationOutcome {
         }
     }
 
+    /// Says of what could not be read that it is of this type, or nothing: the other types are not made *unknown* by it.
+    #[must_use]
+    pub fn which_can_only_be(self, predicate_type: PredicateType) -> Self {
+        Self { predicate_type: Some(predicate_type), ..self }
+    }
+
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.verdict
@@ -250,7 +256,8 @@ impl NodeEvidence {
         if self.attestations.iter().filter(of_type).any(|a| a.verdict == Verdict::Verified) {
             return Verdict::Verified;
         }
-        let unread = |a: &AttestationOutcome| a.verdict == Verdict::Unknown;
+        let may_be = |a: &AttestationOutcome| a.predicate_type.as_ref().is_none_or(|t| t.satisfies(predicate_type));
+        let unread = |a: &AttestationOutcome| a.verdict == Verdict::Unknown && may_be(a);
         if !self.problems.is_empty() || self.attestations.iter().any(unread) {
             return Verdict::Unknown;
         }

@@ -114,11 +114,14 @@ impl Gate<'_> {
             gather_all(registry, repository, nodes, self.rules(), &required, Depth::Everything).await
         };
         let nothing_yet = Known::default();
-        let ((nodes, fallback), mut input) = tokio::join!(evidence, self.facts(image, &nothing_yet));
+        let ((mut nodes, fallback), mut input) = tokio::join!(evidence, self.facts(image, &nothing_yet));
         let own = self.look().records_in(&image.reference, &nodes[0].evidence);
         input.records.insert(image.reference.digest.clone(), own);
         self.look().read_records(&mut input).await;
         let fallback = nodes.iter().map(|n| n.evidence.digest().clone()).zip(fallback).collect();
+        if let Some(archive) = self.ports.archive.as_ref().filter(|_| self.request.settings.provenance.require) {
+            archive.add_to(&mut nodes, self.rules()).await;
+        }
         let provenance = Provenance::of(&nodes);
         // What a branch build signed is no evidence for a version: a stranger asks for the release identity.
         let ours = |statement: &Verified<Statement>| self.own.matches(statement.signer()).is_ok();

@@ -16,7 +16,7 @@ mod error_body;
 mod exchange;
 mod limiter;
 mod limits;
-mod link;
+pub(super) mod link;
 mod manifest_io;
 mod options;
 mod realm;
