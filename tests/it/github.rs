@@ -2,7 +2,7 @@
 
 use countersign_sandbox::github::{Delivery, Fault, GitHub};
 use countersign_sandbox::registry::{Bait, Trap};
-use countersign_sandbox::sigstore::{BundleOptions, CertificateOptions};
+use countersign_sandbox::sigstore::{BundleOptions, CertificateOptions, Sct};
 use serde_json::{Value, json};
 
 use crate::provenance::{COMMIT, REF, V1, edited, gate, v1};
@@ -187,11 +187,31 @@ async fn i6_a_look_at_github_that_failed_is_unknown_and_makes_nothing_else_unkno
     let run = bed.run(&["verify", &bed.candidate, "--require", "signature,provenance", "--timeout", "3s"]).await;
     assert!(run.codes().iter().any(|code| code == "unsigned"), "{run}");
     assert!(!trap.caught_a_secret(), "{:?}", trap.caught());
+    let nobody = ["verify", &bed.candidate, "--require", "provenance", "--github-api", "http://127.0.0.1:1"];
+    bed.run(&nobody).await.verdict("unknown", 7).because("unreachable");
     for delivery in [Delivery::Lost, Delivery::Neither] {
         bed.github.fault(None);
         bed.github.deliver(delivery);
         bed.verify().await.verdict("unknown", 7);
     }
+}
+
+/// Private repositories are attested by GitHub's own instance: no log, a timestamp alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_of_an_instance_without_logs_verifies_from_there_too() {
+    let bed = Bed::start().await;
+    let mut root: Value = serde_json::from_str(&bed.gateway.sigstore.trusted_root_json()).unwrap();
+    let path = bed.gateway.path("root.json");
+    let flags = ["verify", &bed.candidate, "--require", "provenance", "--trust-root", path.to_str().unwrap()];
+    let unlogged = BundleOptions { log: None, ..BundleOptions::default() };
+    let certificate = CertificateOptions { sct: Sct::None, ..CertificateOptions::default() };
+    let bundle = bed.gateway.attestation(bed.digest(), V1, &v1(), &[], &certificate, &unlogged);
+    bed.github.attest(OWNER_REPO, bed.digest(), bundle);
+    std::fs::write(&path, root.to_string()).unwrap();
+    bed.run(&flags).await.verdict("refuted", 4).because("sct-missing");
+    (root["ctlogs"], root["tlogs"]) = (json!([]), json!([]));
+    std::fs::write(&path, root.to_string()).unwrap();
+    bed.run(&flags).await.verdict("verified", 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
