@@ -126,8 +126,14 @@ impl TagWrites<'_> {
         }
         let together = match self.put_together(&due, manifest).await {
             Ok(together) => together,
-            // Whatever stands now, each tag is looked at again before it is written singly by the next run.
-            Err(trouble) => {
+            // Some, all or none of them stand now. The pause may have been long: each is looked at again.
+            Err(error) if error.kind.may_pass() => {
+                let again = due.into_iter().map(|line| async move { (line, self.singly(line, manifest).await) });
+                ended.extend(join_all(again).await);
+                return ended;
+            }
+            Err(error) => {
+                let trouble = Trouble::from(error);
                 ended.extend(due.into_iter().map(|line| (line, Err(trouble.clone()))));
                 return ended;
             }
@@ -144,6 +150,18 @@ impl TagWrites<'_> {
         ended
     }
 
+    /// After a write whose outcome nobody told: a tag in place is counted as written by us.
+    async fn singly(&self, line: &TagMove, manifest: &RawManifest) -> Result<Moved, Trouble> {
+        match self.before(line).await? {
+            Some(Moved::InPlace) => Ok(Moved::Written),
+            Some(moved) => Ok(moved),
+            None => {
+                self.put(line, manifest).await?;
+                self.confirm(line).await
+            }
+        }
+    }
+
     /// Is there anything to write? `Some` says how it ended without a write.
     async fn before(&self, line: &TagMove) -> Result<Option<Moved>, Trouble> {
         let now = self.registry.head(&line.repository, &line.tag).await?;
@@ -155,14 +173,14 @@ impl TagWrites<'_> {
     }
 
     /// Several tags with one request; says which were written.
-    async fn put_together(&self, lines: &[&TagMove], manifest: &RawManifest) -> Result<Vec<Tag>, Trouble> {
+    async fn put_together(&self, lines: &[&TagMove], manifest: &RawManifest) -> Result<Vec<Tag>, RegistryError> {
         let [first, _, ..] = lines else { return Ok(Vec::new()) };
         let tags = PutTarget::Tags(lines.iter().map(|line| line.tag.clone()).collect());
         Ok(self.registry.put_manifest(&first.repository, &tags, manifest).await?.tags)
     }
 
     async fn put(&self, line: &TagMove, manifest: &RawManifest) -> Result<(), Trouble> {
-        let target = PutTarget::Tag(line.tag.clone());
+        let target = PutTarget::Move { tag: line.tag.clone(), from: line.from.clone() };
         self.registry.put_manifest(&line.repository, &target, manifest).await?;
         Ok(())
     }
