@@ -10,6 +10,7 @@ pub mod copy;
 pub mod gather;
 pub mod history;
 pub mod inspect;
+pub mod kept;
 pub mod listed;
 pub mod lists;
 pub mod look;

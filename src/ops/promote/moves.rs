@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::oci::{DigestReference, Repository, Tag};
 use crate::ops::channels;
+use crate::ops::look::Look;
 use crate::ops::promote::survey::Surveyed;
 use crate::ops::promote::{Gate, Promotion, State, Stop};
 use crate::ops::tag_writes::{Progress, TagWrites, Trouble};
@@ -106,8 +107,10 @@ impl Gate<'_> {
             if ours.is_empty() {
                 continue;
             }
-            let mut input = self.facts(image, &progress.known(repository)).await;
-            self.look().read_records(&mut input).await;
+            let list = self.look().tag_list(repository).await;
+            let listed = self.listed(repository, &list, false);
+            let mut input = self.facts(image, &progress.known(repository), list).await;
+            Look { registry: &listed, ..self.look() }.read_records(&mut input).await;
             let after = next_after_list(&input, &ours);
             all.moves.extend(after.moves);
             all.conflicts.extend(after.conflicts);
@@ -124,7 +127,7 @@ impl Gate<'_> {
     }
 
     fn writes(&self) -> TagWrites<'_> {
-        TagWrites { registry: self.ports.registry.as_ref() }
+        TagWrites { registry: self.kept.as_ref() }
     }
 
     async fn follow(&self, approval: &Approval, moves: &[TagMove], progress: &mut Progress) -> Result<(), Trouble> {
