@@ -11,7 +11,7 @@ use crate::ops::promote::{Gate, Promotion, State, Stop};
 use crate::ops::tag_writes::{Progress, TagWrites, Trouble};
 use crate::policy::{Reason, ReasonCode};
 use crate::promotion::plan::{Action, AfterList, next_after_list};
-use crate::promotion::{Approval, Phase, TagClass, TagMove};
+use crate::promotion::{Approval, TagClass, TagMove};
 
 /// Second looks at the tag list. Each moves a channel to a higher version, so real races end after one or two.
 pub(in crate::ops) const MAX_ROUNDS: usize = 10;
@@ -53,10 +53,7 @@ impl Gate<'_> {
         surveyed: &[Surveyed],
         progress: &mut Progress,
     ) -> Result<(), Trouble> {
-        for phase in Phase::ALL {
-            let moves: Vec<TagMove> = approval.moves(phase).cloned().collect();
-            self.writes().phase(&moves, progress).await?;
-        }
+        self.writes().all(approval, progress).await?;
         let touched = progress.written.keys().chain(&progress.contested);
         let mut channels: BTreeSet<_> = touched.filter(|(_, tag)| is_channel(surveyed, tag)).cloned().collect();
         for one in surveyed {
@@ -138,11 +135,7 @@ impl Gate<'_> {
             .collect();
         let records = self.look().verified_records(references).await.map_err(unknown)?;
         let further = approval.follow(moves, &records).map_err(|error| unknown(error.to_string()))?;
-        for phase in Phase::ALL {
-            let moves: Vec<TagMove> = further.moves(phase).cloned().collect();
-            self.writes().phase(&moves, progress).await?;
-        }
-        Ok(())
+        self.writes().all(&further, progress).await
     }
 }
 
