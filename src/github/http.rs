@@ -55,6 +55,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 /// Stored bundles that are fetched at once.
 const PARALLEL: usize = 4;
+/// All bundles of one answer together: a hundred of `actions/attest-build-provenance` have 1.5 MB. Beyond this they are
+/// *unknown*, so that memory stays bounded.
+const MAX_BUNDLES_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Why no client could be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -181,7 +184,7 @@ impl HttpGitHub {
 
     /// Every page, up to the limit.
     async fn list(&self, first: Url) -> Result<Vec<Entry>, GitHubError> {
-        let mut found = Vec::new();
+        let (mut found, mut inline) = (Vec::new(), 0);
         let mut pages = Pages::new(first.clone());
         let mut next = Some(first);
         while let Some(url) = next {
@@ -194,9 +197,13 @@ impl HttpGitHub {
             };
             let page = attestations::entries(&answer.body).map_err(|why| error(ErrorKind::Malformed, why))?;
             let empty = page.is_empty();
+            inline += answer.body.len() as u64;
             found.extend(page);
             let link = answer.headers.get(header::LINK).and_then(|link| link.to_str().ok());
             next = pages.next(link).map_err(|e| error(ErrorKind::Malformed, e.to_string()))?;
+            if next.is_some() && inline > MAX_BUNDLES_BYTES {
+                return Err(error(ErrorKind::Limit, format!("more than {MAX_BUNDLES_BYTES} bytes of bundles")));
+            }
             if found.len() > MAX_ATTESTATIONS || (next.is_some() && (empty || pages.count() > MAX_ATTESTATIONS)) {
                 let message = format!("more than {MAX_ATTESTATIONS} attestations, or pages without any");
                 return Err(error(ErrorKind::Limit, message));
@@ -252,7 +259,18 @@ impl GitHub for HttpGitHub {
                 }
             }
         });
-        Ok(stream::iter(each).buffered(PARALLEL).collect().await)
+        let mut fetched = stream::iter(each).buffered(PARALLEL);
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        while let Some(bundle) = fetched.next().await {
+            bytes += bundle.as_ref().map_or(0, |bundle| bundle.len() as u64);
+            if bytes > MAX_BUNDLES_BYTES {
+                let message = format!("more than {MAX_BUNDLES_BYTES} bytes of bundles");
+                found.push(Err(GitHubError { kind: ErrorKind::Limit, subject: shown(&url), message }));
+                break;
+            }
+            found.push(bundle);
+        }
+        Ok(found)
     }
 
     async fn compare(

@@ -7,9 +7,6 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-use futures_util::stream;
-
 use crate::evidence::verdict::{AttestationOutcome, Format, NodeEvidence, NodeKind, Verdict, provenance_verdict};
 use crate::evidence::{MAX_BUNDLE_BYTES, PredicateType, Refusal, Unverified, verify};
 use crate::github::{ErrorKind, GitHub, GitHubError};
@@ -19,8 +16,6 @@ use crate::ops::gather::Rules;
 use crate::ops::tree::TreeNode;
 use crate::policy::{Reason, ReasonCode};
 
-/// Images that are asked about at once.
-const PARALLEL: usize = 4;
 /// Images below an index that are asked about one by one. Without a token GitHub answers 60 requests an hour.
 const MAX_IMAGES: usize = 32;
 
@@ -61,18 +56,20 @@ impl BuildersArchive {
             first.evidence.push(unread(digest, Reason::new(ReasonCode::LimitExceeded, message)));
             return;
         }
-        let looks = images.into_iter().map(|node| async move {
+        // One after another: what each answer may hold is bounded, several of them together are not.
+        for node in images {
             let found = self.look(node.evidence.digest(), rules).await;
             add(&mut node.evidence, found);
-        });
-        stream::iter(looks).buffer_unordered(PARALLEL).collect::<Vec<()>>().await;
+        }
     }
 
     async fn look(&self, subject: &Digest, rules: Rules<'_>) -> Vec<AttestationOutcome> {
-        match self.github.attestations(&self.repository, subject).await {
+        let page = format!("{}/attestations", self.repository.uri());
+        let found: Vec<AttestationOutcome> = match self.github.attestations(&self.repository, subject).await {
             Ok(bundles) => bundles.into_iter().filter_map(|bundle| outcome(subject, bundle, rules)).collect(),
             Err(error) => vec![unread(subject.clone(), lookup_failure(&error))],
-        }
+        };
+        found.into_iter().map(|outcome| outcome.kept_at(&page)).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use countersign_sandbox::github::{Delivery, Fault, GitHub};
 use countersign_sandbox::registry::{Bait, Trap};
-use countersign_sandbox::sigstore::{BundleOptions, CertificateOptions};
+use countersign_sandbox::sigstore::{BundleOptions, CertificateOptions, Sct};
 use serde_json::{Value, json};
 
 use crate::provenance::{COMMIT, REF, V1, edited, gate, v1};
@@ -63,7 +63,9 @@ async fn provenance_that_only_github_has_proves_the_build_however_it_is_delivere
     bed.good(bed.digest());
     for delivery in [Delivery::Stored, Delivery::StoredPlain, Delivery::Inline] {
         bed.github.deliver(delivery);
-        bed.verify().await.verdict("verified", 0);
+        let run = bed.verify().await.verdict("verified", 0);
+        let found = &run.json()["nodes"][0]["attestations"][0];
+        assert_eq!(found["keptAt"], "https://github.com/example-org/app/attestations", "{run}");
     }
     bed.promote().await.is("promoted", 0);
     let vsa = &statements(&bed.gateway.registry, APP, bed.digest())["https://slsa.dev/verification_summary/v1"];
@@ -154,7 +156,7 @@ async fn other_evidence_at_github_does_not_count() {
 
 /// I6: could not look is never "none". Each of these is transient or strange, none says that nothing is there.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_look_at_github_that_failed_is_unknown_and_makes_nothing_else_unknown() {
+async fn i6_a_look_at_github_that_failed_is_unknown_and_makes_nothing_else_unknown() {
     let bed = Bed::start().await;
     bed.good(bed.digest());
     let trap = Trap::start(Bait::Answer(200, br#"{"attestations": []}"#.to_vec())).await.unwrap();
@@ -185,11 +187,31 @@ async fn a_look_at_github_that_failed_is_unknown_and_makes_nothing_else_unknown(
     let run = bed.run(&["verify", &bed.candidate, "--require", "signature,provenance", "--timeout", "3s"]).await;
     assert!(run.codes().iter().any(|code| code == "unsigned"), "{run}");
     assert!(!trap.caught_a_secret(), "{:?}", trap.caught());
+    let nobody = ["verify", &bed.candidate, "--require", "provenance", "--github-api", "http://127.0.0.1:1"];
+    bed.run(&nobody).await.verdict("unknown", 7).because("unreachable");
     for delivery in [Delivery::Lost, Delivery::Neither] {
         bed.github.fault(None);
         bed.github.deliver(delivery);
         bed.verify().await.verdict("unknown", 7);
     }
+}
+
+/// Private repositories are attested by GitHub's own instance: no log, a timestamp alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_of_an_instance_without_logs_verifies_from_there_too() {
+    let bed = Bed::start().await;
+    let mut root: Value = serde_json::from_str(&bed.gateway.sigstore.trusted_root_json()).unwrap();
+    let path = bed.gateway.path("root.json");
+    let flags = ["verify", &bed.candidate, "--require", "provenance", "--trust-root", path.to_str().unwrap()];
+    let unlogged = BundleOptions { log: None, ..BundleOptions::default() };
+    let certificate = CertificateOptions { sct: Sct::None, ..CertificateOptions::default() };
+    let bundle = bed.gateway.attestation(bed.digest(), V1, &v1(), &[], &certificate, &unlogged);
+    bed.github.attest(OWNER_REPO, bed.digest(), bundle);
+    std::fs::write(&path, root.to_string()).unwrap();
+    bed.run(&flags).await.verdict("refuted", 4).because("sct-missing");
+    (root["ctlogs"], root["tlogs"]) = (json!([]), json!([]));
+    std::fs::write(&path, root.to_string()).unwrap();
+    bed.run(&flags).await.verdict("verified", 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,7 +225,7 @@ async fn a_failure_that_mends_and_a_renamed_repository_are_not_failures() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_token_goes_to_the_api_and_nowhere_else() {
+async fn i11_the_github_token_goes_to_its_api_and_nowhere_else() {
     let bed = Bed::start().await;
     bed.good(bed.digest());
     bed.github.private(TOKEN);
@@ -243,6 +265,20 @@ async fn every_page_is_read_up_to_the_limit() {
     }
     bed.github.pages_of(30);
     bed.verify().await.verdict("unknown", 7).because("limit-exceeded");
+}
+
+/// Five bundles of 8 MB, which are 400 kB each on their way.
+#[tokio::test(flavor = "multi_thread")]
+async fn i12_what_all_bundles_hold_together_is_bounded() {
+    for delivery in [Delivery::Stored, Delivery::Inline] {
+        let bed = Bed::start().await;
+        bed.github.deliver(delivery);
+        bed.github.pages_of(1);
+        for _ in 0..5 {
+            bed.github.attest(OWNER_REPO, bed.digest(), format!("{{\"a\": \"{}\"}}", "x".repeat(8_000_000)));
+        }
+        bed.verify().await.verdict("unknown", 7).because("limit-exceeded");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -307,7 +343,7 @@ async fn a_branch_tag_moves_where_github_says_that_the_commit_descends() {
 async fn a_shallow_checkout_does_not_say_no() {
     let bed = Bed::start().await;
     bed.gateway.require_provenance(false, &[]);
-    let path = std::env::var("PATH").unwrap();
+    let path = std::env::var_os("PATH").unwrap().into_string().unwrap();
     let git = |folder: &str, arguments: &[&str]| {
         #[expect(clippy::disallowed_methods, reason = "makes the checkout that the program looks at")]
         let mut command = std::process::Command::new("git");

@@ -70,6 +70,7 @@ mod reference;
 /// The registry client over real HTTP, against the sandbox and, on demand, real registries.
 mod registry;
 /// Tags to verified digests.
+mod requests;
 mod resolve;
 /// The keep-set.
 mod retain;

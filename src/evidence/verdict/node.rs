@@ -38,6 +38,9 @@ pub struct AttestationOutcome {
     pub(super) logged_at: Option<Timestamp>,
     pub(super) bundle: Digest,
     pub(super) format: Format,
+    /// The page where it is kept, if that is not the registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kept_at: Option<String>,
     pub(super) verdict: Verdict,
     pub(super) reasons: Vec<Reason>,
     #[serde(skip)]
@@ -59,6 +62,7 @@ impl AttestationOutcome {
                 logged_at: Some(statement.logged_at()),
                 bundle,
                 format,
+                kept_at: None,
                 verdict: Verdict::Verified,
                 reasons: Vec::new(),
                 signer: Some(Box::new(statement.signer().clone())),
@@ -71,6 +75,7 @@ impl AttestationOutcome {
                 logged_at: refusal.found.as_ref().map(|found| found.logged_at),
                 bundle,
                 format,
+                kept_at: None,
                 verdict: Verdict::Refuted,
                 reasons: vec![refusal.reason()],
                 statement: None,
@@ -103,6 +108,7 @@ impl AttestationOutcome {
             logged_at: None,
             bundle: digest,
             format,
+            kept_at: None,
             verdict: Verdict::Unknown,
             reasons: vec![reason],
             statement: None,
@@ -114,6 +120,18 @@ impl AttestationOutcome {
     #[must_use]
     pub fn which_can_only_be(self, predicate_type: PredicateType) -> Self {
         Self { predicate_type: Some(predicate_type), ..self }
+    }
+
+    /// Says that it was not in the registry but at this page.
+    #[must_use]
+    pub fn kept_at(self, page: &str) -> Self {
+        Self { kept_at: Some(page.to_owned()), ..self }
+    }
+
+    /// The page where it is kept; `None` for what the registry holds.
+    #[must_use]
+    pub fn keeper(&self) -> Option<&str> {
+        self.kept_at.as_deref()
     }
 
     #[must_use]

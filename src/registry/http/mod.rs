@@ -220,7 +220,11 @@ impl Registry for HttpRegistry {
             PutTarget::Tag(tag) | PutTarget::Move { tag, .. } => {
                 (format!("{repository}:{tag}"), format!("manifests/{tag}"))
             }
-            PutTarget::Tags(_) if self.capabilities.is_without_multi_tag(repository.registry()) => {
+            // Several tags at once came into registries years after the referrers API: who lacks that lacks this.
+            PutTarget::Tags(_)
+                if self.capabilities.is_without_multi_tag(repository.registry())
+                    || self.capabilities.is_without_referrers(repository) =>
+            {
                 return Ok(PutOutcome::default());
             }
             // The characters of a tag need no escaping.
@@ -283,7 +287,8 @@ impl Registry for HttpRegistry {
                 return Ok(());
             }
             let (session, body) = (visit.call("blobs/uploads/"), Bytes::copy_from_slice(bytes));
-            upload::upload(&self.exchange, session, &descriptor.digest, body).await
+            let single = self.capabilities.single_post(repository.registry());
+            upload::upload(&self.exchange, session, &single, &descriptor.digest, body).await
         };
         self.uploads.once(repository, &descriptor.digest, work).await?;
         Ok(descriptor)
