@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -16,17 +17,34 @@ pub struct Listed {
     inner: Arc<dyn Registry>,
     repository: Repository,
     evidence_tags: BTreeSet<Tag>,
+    /// Whether fallback tags are known from the list, too, and not only cosign's older tags.
+    fallback: AtomicBool,
 }
 
 impl Listed {
     #[must_use]
     pub fn new(inner: &Arc<dyn Registry>, repository: &Repository, list: &[Tag]) -> Self {
         let evidence_tags = list.iter().filter(|tag| is_evidence_tag(tag)).cloned().collect();
-        Self { inner: Arc::clone(inner), repository: repository.clone(), evidence_tags }
+        Self {
+            inner: Arc::clone(inner),
+            repository: repository.clone(),
+            evidence_tags,
+            fallback: AtomicBool::new(true),
+        }
+    }
+
+    /// As [`Self::new`], but fallback tags are asked for one by one until the referrers API gave a list: where they hold
+    /// what this program writes, a list that lags behind must not hide it.
+    #[must_use]
+    pub fn beside_what_we_write(inner: &Arc<dyn Registry>, repository: &Repository, list: &[Tag], api: bool) -> Self {
+        let listed = Self::new(inner, repository, list);
+        listed.fallback.store(api, Ordering::Relaxed);
+        listed
     }
 
     fn knows_absent(&self, repository: &Repository, tag: &Tag) -> bool {
-        *repository == self.repository && is_evidence_tag(tag) && !self.evidence_tags.contains(tag)
+        let known = self.fallback.load(Ordering::Relaxed) || tag.as_str().contains('.');
+        known && *repository == self.repository && is_evidence_tag(tag) && !self.evidence_tags.contains(tag)
     }
 }
 
@@ -95,7 +113,11 @@ impl Registry for Listed {
     }
 
     async fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<ReferrersAnswer, RegistryError> {
-        self.inner.referrers(repository, subject).await
+        let answer = self.inner.referrers(repository, subject).await;
+        if matches!(answer, Ok(ReferrersAnswer::Supported(_))) {
+            self.fallback.store(true, Ordering::Relaxed);
+        }
+        answer
     }
 }
 

@@ -24,6 +24,25 @@ impl Lists {
         Self { api, fallback }
     }
 
+    /// Everything that was listed.
+    pub fn entries(&self) -> impl Iterator<Item = &Descriptor> {
+        let api = match &self.api {
+            Ok(ReferrersAnswer::Supported(list)) => list.as_slice(),
+            Ok(ReferrersAnswer::Absent | ReferrersAnswer::Unclear { .. }) | Err(_) => &[],
+        };
+        let fallback = match &self.fallback {
+            Some(Ok(Some(list))) => list.as_slice(),
+            Some(Ok(None) | Err(_)) | None => &[],
+        };
+        api.iter().chain(fallback)
+    }
+
+    /// Did the referrers API give a list?
+    #[must_use]
+    pub fn from_api(&self) -> bool {
+        matches!(self.api, Ok(ReferrersAnswer::Supported(_)))
+    }
+
     /// The fallback tag, asked now if it was not before.
     pub(super) async fn fallback(
         &mut self,

@@ -94,9 +94,21 @@ impl Look<'_> {
         allowed: &[AllowedTag],
         known: &Known,
     ) -> PlanInput {
+        let list = self.tag_list(&candidate.repository).await;
+        self.facts_listed(candidate, version, allowed, known, list).await
+    }
+
+    /// As [`Self::facts`], with the tag list at hand.
+    pub async fn facts_listed(
+        &self,
+        candidate: &DigestReference,
+        version: Option<Version>,
+        allowed: &[AllowedTag],
+        known: &Known,
+        list: TagList,
+    ) -> PlanInput {
         let repository = &candidate.repository;
         let tags: Vec<Tag> = allowed.iter().map(|allowed| allowed.tag.clone()).collect();
-        let list = self.tag_list(repository).await;
         let (mut targets, wanted) = match &list {
             TagList::Complete(list) => {
                 let higher = tags_to_examine(version.as_ref(), allowed, list);

@@ -11,6 +11,7 @@ pub mod copy;
 pub mod gather;
 pub mod history;
 pub mod inspect;
+pub mod kept;
 pub mod listed;
 pub mod lists;
 pub mod look;

@@ -3,17 +3,18 @@
 //! Which tags, and in which order of phases, an [`crate::promotion::Approval`] says; what a lost race means is the
 //! caller's to decide.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tokio::time::Instant;
 
 use crate::oci::{Digest, DigestReference, RawManifest, Repository, Tag};
 use crate::ops::gather::lookup_failure;
 use crate::ops::look::Known;
 use crate::policy::{Reason, ReasonCode};
-use crate::promotion::{TagClass, TagMove};
+use crate::promotion::{Approval, Phase, TagClass, TagMove};
 use crate::registry::{PutTarget, Registry, RegistryError};
 
 /// How long the previous digest may still be seen after a PUT before the outcome is *unknown* (product.md, "Tag writes").
@@ -21,6 +22,9 @@ const STALE_READ_PATIENCE: Duration = Duration::from_secs(30);
 /// First pause between two looks at a tag; doubles up to two seconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A look made while the phase before was confirmed counts for this long; later, it is made again right before the write.
+const LOOK_LASTS: Duration = Duration::from_millis(500);
+
 /// What this run has done so far.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -73,75 +77,118 @@ pub struct TagWrites<'a> {
     pub registry: &'a dyn Registry,
 }
 
+/// A line with how it ended.
+type Ended<'m> = (&'m TagMove, Result<Moved, Trouble>);
+
+/// A line with what the look before its write found.
+type Looked<'m> = (&'m TagMove, Result<Option<Moved>, Trouble>);
+
 impl TagWrites<'_> {
-    /// One phase, tags concurrently. The first trouble is reported after all of the phase have ended, so that no write
-    /// is left in flight.
-    pub async fn phase(&self, moves: &[TagMove], progress: &mut Progress) -> Result<(), Trouble> {
-        let mut manifests: Vec<(DigestReference, RawManifest)> = Vec::new();
-        for line in moves {
-            let reference = DigestReference { repository: line.repository.clone(), digest: line.to.clone() };
-            if !manifests.iter().any(|(known, _)| *known == reference) {
-                let manifest = self.registry.manifest(&reference.clone().into()).await?;
-                let gone = || Trouble::Unknown(Reason::new(ReasonCode::NotFound, format!("{reference} has gone")));
-                manifests.push((reference.clone(), manifest.ok_or_else(gone)?));
-            }
+    /// Every phase in its order, tags of one phase concurrently. A phase is written when the one before has been seen to
+    /// stand; the looks before it are made while that is seen, which changes no order of writes and saves a round trip.
+    ///
+    /// The first trouble is reported after all of its phase have ended, so that no write is left in flight.
+    pub async fn all(&self, approval: &Approval, progress: &mut Progress) -> Result<(), Trouble> {
+        let phases: Vec<Vec<&TagMove>> = Phase::ALL.iter().map(|phase| approval.moves(*phase).collect()).collect();
+        let mut phases = phases.into_iter().filter(|lines: &Vec<_>| !lines.is_empty()).peekable();
+        let mut manifests = BTreeMap::new();
+        let mut looked = match phases.peek() {
+            Some(first) => self.looks(first).await,
+            None => Vec::new(),
+        };
+        while phases.next().is_some() {
+            self.fetch(&looked, &mut manifests).await?;
+            let (mut ended, written) = self.write(looked, &manifests).await;
+            let next = phases.peek().map(Vec::as_slice).unwrap_or_default();
+            let looked_at = Instant::now();
+            let confirmed = written.into_iter().map(|line| async move { (line, self.confirm(line).await) });
+            let (confirmed, next_looked) = join(join_all(confirmed), self.looks(next)).await;
+            ended.extend(confirmed);
+            note(ended, progress)?;
+            looked = if looked_at.elapsed() < LOOK_LASTS { next_looked } else { self.looks(next).await };
         }
-        let groups = manifests.iter().map(|(reference, manifest)| {
-            let here = |line: &&TagMove| line.repository == reference.repository && line.to == reference.digest;
-            self.write_group(moves.iter().filter(here).collect(), manifest)
-        });
-        let mut trouble = None;
-        for (line, moved) in join_all(groups).await.into_iter().flatten() {
-            match moved {
-                Ok(Moved::Written) => {
-                    progress.written.insert((line.repository.clone(), line.tag.clone()), line.to.clone());
-                }
-                Ok(Moved::InPlace) => {}
-                // A lost race for a channel is decided again, after the phases.
-                Ok(Moved::Lost { .. }) if matches!(line.class, TagClass::Channel(_)) => {
-                    progress.contested.insert((line.repository.clone(), line.tag.clone()));
-                }
-                Ok(Moved::Lost { found }) => trouble = Some(lost(line, found.as_ref())),
-                Err(error) => trouble = trouble.or(Some(error)),
-            }
-        }
-        trouble.map_or(Ok(()), Err)
+        Ok(())
     }
 
-    /// Tags of one phase that get the same manifest: a look at each, one PUT for all where the registry offers that,
-    /// else one each, and another look at each.
-    async fn write_group<'m>(
+    /// The manifests that are to be tagged, each once.
+    async fn fetch(
         &self,
-        lines: Vec<&'m TagMove>,
-        manifest: &RawManifest,
-    ) -> Vec<(&'m TagMove, Result<Moved, Trouble>)> {
-        let looks = lines.iter().map(|line| self.before(line));
-        let (mut ended, mut due) = (Vec::new(), Vec::new());
-        for (line, look) in lines.iter().zip(join_all(looks).await) {
-            match look {
-                Ok(Some(moved)) => ended.push((*line, Ok(moved))),
-                Ok(None) => due.push(*line),
-                Err(trouble) => ended.push((*line, Err(trouble))),
+        looked: &[Looked<'_>],
+        manifests: &mut BTreeMap<(Repository, Digest), RawManifest>,
+    ) -> Result<(), Trouble> {
+        for line in looked.iter().filter(|(_, look)| matches!(look, Ok(None))).map(|(line, _)| line) {
+            let key = (line.repository.clone(), line.to.clone());
+            if let Entry::Vacant(vacant) = manifests.entry(key) {
+                let reference = DigestReference { repository: line.repository.clone(), digest: line.to.clone() };
+                let manifest = self.registry.manifest(&reference.clone().into()).await?;
+                let gone = || Trouble::Unknown(Reason::new(ReasonCode::NotFound, format!("{reference} has gone")));
+                vacant.insert(manifest.ok_or_else(gone)?);
             }
         }
-        let together = match self.put_together(&due, manifest).await {
+        Ok(())
+    }
+
+    async fn looks<'m>(&self, lines: &[&'m TagMove]) -> Vec<Looked<'m>> {
+        join_all(lines.iter().map(|line| async move { (*line, self.before(line).await) })).await
+    }
+
+    /// Writes what is due: one PUT for all tags of one manifest where the registry offers that, else one each. The second
+    /// value has the lines that were written, and must be looked at again.
+    async fn write<'m>(
+        &self,
+        looked: Vec<Looked<'m>>,
+        manifests: &BTreeMap<(Repository, Digest), RawManifest>,
+    ) -> (Vec<Ended<'m>>, Vec<&'m TagMove>) {
+        let (mut ended, mut due) = (Vec::new(), BTreeMap::<(Repository, Digest), Vec<&TagMove>>::new());
+        for (line, look) in looked {
+            match look {
+                Ok(Some(moved)) => ended.push((line, Ok(moved))),
+                Ok(None) => due.entry((line.repository.clone(), line.to.clone())).or_default().push(line),
+                Err(trouble) => ended.push((line, Err(trouble))),
+            }
+        }
+        // Each manifest is there: `fetch` asked for what these very looks found to be due.
+        let groups = due.iter().filter_map(|(key, lines)| Some((lines, manifests.get(key)?)));
+        let groups = groups.map(|(lines, manifest)| self.write_group(lines, manifest));
+        let mut written = Vec::new();
+        for (line, outcome) in join_all(groups).await.into_iter().flatten() {
+            match outcome {
+                Ok(None) => written.push(line),
+                Ok(Some(moved)) => ended.push((line, Ok(moved))),
+                Err(trouble) => ended.push((line, Err(trouble))),
+            }
+        }
+        (ended, written)
+    }
+
+    /// Tags of one phase that get the same manifest; `None` for those that were written.
+    async fn write_group<'m>(&self, lines: &[&'m TagMove], manifest: &RawManifest) -> Vec<Looked<'m>> {
+        let together = match self.put_together(lines, manifest).await {
             Ok(together) => together,
-            // Whatever stands now, each tag is looked at again before it is written singly by the next run.
-            Err(trouble) => {
-                ended.extend(due.into_iter().map(|line| (line, Err(trouble.clone()))));
-                return ended;
+            // Some, all or none of them stand now. The pause may have been long: each is looked at again.
+            Err(error) if error.kind.may_pass() => {
+                return join_all(lines.iter().map(|line| async { (*line, self.singly(line, manifest).await) })).await;
+            }
+            Err(error) => {
+                let trouble = Trouble::from(error);
+                return lines.iter().map(|line| (*line, Err(trouble.clone()))).collect();
             }
         };
         let together = &together;
-        let writes = due.into_iter().map(|line| async move {
+        let writes = lines.iter().map(|line| async move {
             let written = if together.contains(&line.tag) { Ok(()) } else { self.put(line, manifest).await };
-            match written {
-                Ok(()) => (line, self.confirm(line).await),
-                Err(trouble) => (line, Err(trouble)),
-            }
+            (*line, written.map(|()| None))
         });
-        ended.extend(join_all(writes).await);
-        ended
+        join_all(writes).await
+    }
+
+    /// After a write whose outcome nobody told: a tag in place is counted as written by us.
+    async fn singly(&self, line: &TagMove, manifest: &RawManifest) -> Result<Option<Moved>, Trouble> {
+        match self.before(line).await? {
+            Some(Moved::InPlace) => Ok(None),
+            Some(moved) => Ok(Some(moved)),
+            None => self.put(line, manifest).await.map(|()| None),
+        }
     }
 
     /// Is there anything to write? `Some` says how it ended without a write.
@@ -155,14 +202,14 @@ impl TagWrites<'_> {
     }
 
     /// Several tags with one request; says which were written.
-    async fn put_together(&self, lines: &[&TagMove], manifest: &RawManifest) -> Result<Vec<Tag>, Trouble> {
+    async fn put_together(&self, lines: &[&TagMove], manifest: &RawManifest) -> Result<Vec<Tag>, RegistryError> {
         let [first, _, ..] = lines else { return Ok(Vec::new()) };
         let tags = PutTarget::Tags(lines.iter().map(|line| line.tag.clone()).collect());
         Ok(self.registry.put_manifest(&first.repository, &tags, manifest).await?.tags)
     }
 
     async fn put(&self, line: &TagMove, manifest: &RawManifest) -> Result<(), Trouble> {
-        let target = PutTarget::Tag(line.tag.clone());
+        let target = PutTarget::Move { tag: line.tag.clone(), from: line.from.clone() };
         self.registry.put_manifest(&line.repository, &target, manifest).await?;
         Ok(())
     }
@@ -193,6 +240,26 @@ impl TagWrites<'_> {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+/// Takes down how the lines of a phase ended; the first trouble, if there was any.
+fn note(ended: Vec<Ended<'_>>, progress: &mut Progress) -> Result<(), Trouble> {
+    let mut trouble = None;
+    for (line, moved) in ended {
+        match moved {
+            Ok(Moved::Written) => {
+                progress.written.insert((line.repository.clone(), line.tag.clone()), line.to.clone());
+            }
+            Ok(Moved::InPlace) => {}
+            // A lost race for a channel is decided again, after the phases.
+            Ok(Moved::Lost { .. }) if matches!(line.class, TagClass::Channel(_)) => {
+                progress.contested.insert((line.repository.clone(), line.tag.clone()));
+            }
+            Ok(Moved::Lost { found }) => trouble = Some(lost(line, found.as_ref())),
+            Err(error) => trouble = trouble.or(Some(error)),
+        }
+    }
+    trouble.map_or(Ok(()), Err)
 }
 
 /// A tag that somebody took between the plan and the write.

@@ -6,6 +6,8 @@
 //! all versions seen in this run and ours; an entry once seen goes only if its manifest is 404; it is read back until
 //! ours and all others stand. Signing and uploading of blobs are not done here, except the empty configuration.
 
+mod place;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ use tokio::time::Instant;
 use crate::oci::{Descriptor, Digest, DigestReference, RawManifest, Repository, Tag, media_type};
 use crate::registry::backoff::Backoff;
 use crate::registry::{ErrorKind, MAX_REFERRERS, PutTarget, ReferrersAnswer, Registry, RegistryError, fallback};
+
+pub use place::{Placed, place};
 
 /// The configuration of every artifact we write (OCI image spec, "Guidance for an empty descriptor").
 pub const EMPTY_CONFIG: &[u8] = b"{}";
@@ -380,7 +384,7 @@ impl Union {
 }
 
 /// How long the index must have stood after our write before we believe that no slower writer replaces it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Settle {
     until: Option<Instant>,
 }

@@ -29,6 +29,8 @@ mod crash_operations;
 mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// Somebody else moves tags.
+mod foreign;
 /// Foreign bytes of every kind, broken at random.
 mod fuzz;
 /// Seeds of the fuzz targets.
@@ -41,6 +43,8 @@ mod history;
 mod hostile;
 /// Trees and layers of images, good and hostile.
 mod image;
+/// Releases that meet.
+mod interleavings;
 /// The invariants, from outside.
 mod invariants;
 /// Broad identities are reported, refusals explained.
@@ -66,6 +70,7 @@ mod reference;
 /// The registry client over real HTTP, against the sandbox and, on demand, real registries.
 mod registry;
 /// Tags to verified digests.
+mod requests;
 mod resolve;
 /// The keep-set.
 mod retain;

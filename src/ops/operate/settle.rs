@@ -7,7 +7,7 @@ use crate::ops::look::Look;
 use crate::ops::operate::{Ending, Halt, Operation, Operator};
 use crate::ops::tag_writes::{Progress, TagWrites, Trouble};
 use crate::policy::{Reason, ReasonCode};
-use crate::promotion::{Instruction, Phase, TagMove, approve_restoration};
+use crate::promotion::{Instruction, TagMove, approve_restoration};
 
 /// Each round follows a change by somebody else, so real races end after one or two.
 const MAX_ROUNDS: usize = 10;
@@ -54,13 +54,10 @@ impl Operator {
         let approval = approve_restoration(instruction, moves, &records).map_err(|error| unknown(error.to_string()))?;
         let tags = TagWrites { registry: self.registry.as_ref() };
         let mut progress = Progress::default();
-        for phase in Phase::ALL {
-            let moves: Vec<TagMove> = approval.moves(phase).cloned().collect();
-            tags.phase(&moves, &mut progress).await.map_err(|trouble| match trouble {
-                Trouble::Conflict(reason) => Halt::Ended(Ending::Conflict, reason),
-                Trouble::Unknown(reason) => Halt::unknown(reason),
-            })?;
-        }
+        tags.all(&approval, &mut progress).await.map_err(|trouble| match trouble {
+            Trouble::Conflict(reason) => Halt::Ended(Ending::Conflict, reason),
+            Trouble::Unknown(reason) => Halt::unknown(reason),
+        })?;
         Ok(progress)
     }
 }

@@ -16,6 +16,7 @@ use crate::oci::{Digest, DigestReference};
 use crate::ops::gather::{Rules, lookup_failure};
 use crate::ops::promote::draft::{Draft, Pending};
 use crate::ops::promote::prove::{Proof, Proofs};
+use crate::ops::promote::publish::PlacedOn;
 use crate::ops::promote::survey::Surveyed;
 use crate::ops::promote::{CandidateImage, Gate, Promotion, State, Stop};
 use crate::policy::{Reason, ReasonCode};
@@ -34,7 +35,7 @@ impl Gate<'_> {
         trees: &[ImageTree],
         proofs: &Proofs,
         surveyed: &[Surveyed],
-    ) -> Result<(), Stop> {
+    ) -> Result<Vec<PlacedOn>, Stop> {
         self.ports.reporter.begin("attest");
         let mut drafts = Vec::new();
         for (i, ((image, tree), proofs)) in self.request.images.iter().zip(trees).zip(proofs).enumerate() {
@@ -49,17 +50,17 @@ impl Gate<'_> {
         let pending: Vec<Pending> = drafts.into_iter().flat_map(|draft| draft.pending).collect();
         if pending.is_empty() {
             self.step("attest", "everything stands already");
-            return Ok(());
+            return Ok(Vec::new());
         }
         let payloads: Vec<Payload> = pending.iter().map(|p| p.payload.clone()).collect();
         let signed = self.ports.signer.sign_each(&payloads).await.map_err(|error| signing_failed(result, &error))?;
         self.signed_by_whom_we_expect(result, &pending, &signed)?;
-        self.attach_all(&pending, &signed, surveyed).await.map_err(|error| {
+        let placed = self.attach_all(&pending, &signed, surveyed).await.map_err(|error| {
             let state = if error.kind == ErrorKind::Contradiction { State::Refuted } else { State::Unknown };
             result.stop(state, vec![lookup_failure(&error)])
         })?;
         self.step("attest", &format!("{} attestations signed and attached", signed.len()));
-        Ok(())
+        Ok(placed)
     }
 
     /// What a stranger would refuse is not attached in the first place: the token may be another workflow's, or of a ref

@@ -27,6 +27,7 @@ use crate::identity::{ExpectedIdentities, IdentityRole};
 use crate::oci::{DigestReference, Tag};
 use crate::ops::Reporter;
 use crate::ops::builders::BuildersArchive;
+use crate::ops::kept::Kept;
 use crate::ops::look::Failures;
 use crate::policy::PolicySet;
 use crate::policy::input::{Requirements, Settings};
@@ -115,7 +116,9 @@ impl Debug for Request {
 /// Runs the gate. `Err` only where a set-up problem (exit 2) keeps it from starting or going on; every verdict about the
 /// release is a [`Promotion`].
 pub async fn promote(ports: &Ports, request: &Request) -> Result<Promotion, Stop> {
-    let gate = Gate { ports, request, own: own_identities(request), failures: Failures::default() };
+    let kept = Arc::new(Kept::new(&ports.registry));
+    let shared: Arc<dyn Registry> = kept.clone();
+    let gate = Gate { ports, kept, shared, request, own: own_identities(request), failures: Failures::default() };
     match gate.run().await {
         Ok(promotion) => Ok(promotion),
         Err(Stop::Result(promotion)) => Ok(*promotion),
@@ -134,6 +137,10 @@ fn own_identities(request: &Request) -> ExpectedIdentities {
 
 pub(in crate::ops::promote) struct Gate<'a> {
     ports: &'a Ports,
+    /// The registry without fetching content twice; whether content is there, the port itself is asked.
+    kept: Arc<Kept>,
+    /// The same as a port.
+    shared: Arc<dyn Registry>,
     request: &'a Request,
     /// Who may sign what this run attaches: the release identity for a version, else the branch identity.
     own: ExpectedIdentities,
@@ -145,9 +152,9 @@ impl Gate<'_> {
     async fn run(&self) -> Result<Promotion, Stop> {
         let mut result = Promotion::new(self.request);
         // 1 expand: all bytes hashed by us. Only manifests and configurations are read here.
-        let trees = self.expand(&mut result).await?;
+        let (trees, lists) = self.expand(&mut result).await?;
         // What is there already: tags, records, evidence of an earlier run.
-        let surveyed = self.survey(&mut result, &trees).await?;
+        let surveyed = self.survey(&mut result, &trees, lists).await?;
         let plan = ReleasePlan::new(surveyed.iter().map(|s| s.plan.clone()).collect());
         result.set_plan(&plan);
         result.warnings.extend(surveyed.iter().filter_map(|s| s.shared_identity(&self.own)));
@@ -175,12 +182,16 @@ impl Gate<'_> {
             return Ok(result.ended(State::Planned));
         }
         // 5 attest
-        self.attest(&mut result, &trees, &proofs, &surveyed).await?;
+        let placed = self.attest(&mut result, &trees, &proofs, &surveyed).await?;
         // 6 read back
-        let evidence = self.read_back(&mut result).await?;
+        let evidence = self.read_back(&mut result, &placed).await?;
         // 7 promote
         let approval = self.approve(&mut result, &plan, &evidence)?;
         self.promote_tags(result, &surveyed, approval).await
+    }
+
+    pub(in crate::ops::promote) fn registry(&self) -> Arc<dyn Registry> {
+        Arc::clone(&self.shared)
     }
 
     fn approve(

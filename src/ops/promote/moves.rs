@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 
 use crate::oci::{DigestReference, Repository, Tag};
 use crate::ops::channels;
+use crate::ops::look::Look;
 use crate::ops::promote::survey::Surveyed;
 use crate::ops::promote::{Gate, Promotion, State, Stop};
 use crate::ops::tag_writes::{Progress, TagWrites, Trouble};
 use crate::policy::{Reason, ReasonCode};
 use crate::promotion::plan::{Action, AfterList, next_after_list};
-use crate::promotion::{Approval, Phase, TagClass, TagMove};
+use crate::promotion::{Approval, TagClass, TagMove};
 
 /// Second looks at the tag list. Each moves a channel to a higher version, so real races end after one or two.
 pub(in crate::ops) const MAX_ROUNDS: usize = 10;
@@ -52,10 +53,7 @@ impl Gate<'_> {
         surveyed: &[Surveyed],
         progress: &mut Progress,
     ) -> Result<(), Trouble> {
-        for phase in Phase::ALL {
-            let moves: Vec<TagMove> = approval.moves(phase).cloned().collect();
-            self.writes().phase(&moves, progress).await?;
-        }
+        self.writes().all(approval, progress).await?;
         let touched = progress.written.keys().chain(&progress.contested);
         let mut channels: BTreeSet<_> = touched.filter(|(_, tag)| is_channel(surveyed, tag)).cloned().collect();
         for one in surveyed {
@@ -106,8 +104,10 @@ impl Gate<'_> {
             if ours.is_empty() {
                 continue;
             }
-            let mut input = self.facts(image, &progress.known(repository)).await;
-            self.look().read_records(&mut input).await;
+            let list = self.look().tag_list(repository).await;
+            let listed = self.listed(repository, &list, false);
+            let mut input = self.facts(image, &progress.known(repository), list).await;
+            Look { registry: &listed, ..self.look() }.read_records(&mut input).await;
             let after = next_after_list(&input, &ours);
             all.moves.extend(after.moves);
             all.conflicts.extend(after.conflicts);
@@ -124,7 +124,7 @@ impl Gate<'_> {
     }
 
     fn writes(&self) -> TagWrites<'_> {
-        TagWrites { registry: self.ports.registry.as_ref() }
+        TagWrites { registry: self.kept.as_ref() }
     }
 
     async fn follow(&self, approval: &Approval, moves: &[TagMove], progress: &mut Progress) -> Result<(), Trouble> {
@@ -135,11 +135,7 @@ impl Gate<'_> {
             .collect();
         let records = self.look().verified_records(references).await.map_err(unknown)?;
         let further = approval.follow(moves, &records).map_err(|error| unknown(error.to_string()))?;
-        for phase in Phase::ALL {
-            let moves: Vec<TagMove> = further.moves(phase).cloned().collect();
-            self.writes().phase(&moves, progress).await?;
-        }
-        Ok(())
+        self.writes().all(&further, progress).await
     }
 }
 

@@ -72,7 +72,7 @@ impl Gate<'_> {
         for (image, tree) in self.request.images.iter().zip(trees) {
             // No cache: what is attested was read in this run.
             let options = crate::image::Options::default();
-            let source = RegistrySource::new(self.ports.registry.clone(), image.reference.repository.clone());
+            let source = RegistrySource::new(self.registry(), image.reference.repository.clone());
             let found = catalog(std::sync::Arc::new(source), &tree.images(), options).await.map_err(|error| {
                 use crate::image::ErrorKind as K;
                 let state = if error.kind() == K::Refuted { State::Refuted } else { State::Unknown };

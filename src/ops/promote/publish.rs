@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{try_join_all, try_join3};
 
-use crate::oci::{Descriptor, Digest, media_type};
+use crate::oci::{Digest, media_type};
 use crate::ops::promote::Gate;
 use crate::ops::promote::draft::Pending;
 use crate::ops::promote::survey::Surveyed;
 use crate::registry::RegistryError;
-use crate::registry::attach::{AttachOptions, attach, bundle_manifest, upload_bundles};
+use crate::registry::attach::{Placed, bundle_manifest, place, upload_bundles};
 use crate::registry::legacy::attach_layers;
 use crate::sigstore::{Signed, SignedBundle, SignedLayer};
 
@@ -22,6 +22,12 @@ struct Group<'a> {
     attestations: Vec<&'a SignedLayer>,
 }
 
+/// What the read-back must find.
+pub(in crate::ops::promote) struct PlacedOn {
+    pub(in crate::ops::promote) image: usize,
+    pub(in crate::ops::promote) placed: Placed,
+}
+
 impl Gate<'_> {
     /// Subjects concurrently; all referrers of one subject in one index update, all its layers in one update of each tag.
     pub(in crate::ops::promote) async fn attach_all(
@@ -29,7 +35,7 @@ impl Gate<'_> {
         pending: &[Pending],
         signed: &[Signed],
         surveyed: &[Surveyed],
-    ) -> Result<(), RegistryError> {
+    ) -> Result<Vec<PlacedOn>, RegistryError> {
         let mut groups: BTreeMap<(usize, Digest), Group<'_>> = BTreeMap::new();
         for (pending, signed) in pending.iter().zip(signed) {
             let group = groups.entry((pending.image, pending.subject.digest.clone())).or_default();
@@ -42,23 +48,24 @@ impl Gate<'_> {
             }
         }
         let each = groups.iter().map(|((image, subject), group)| {
-            let known = surveyed[*image].fallback.get(subject).map(Vec::as_slice).unwrap_or_default();
             try_join3(
-                self.attach_bundles(*image, &group.bundles, known),
+                self.attach_bundles(*image, &group.bundles, &surveyed[*image]),
                 self.attach_layers(*image, subject, "sig", &group.signatures),
                 self.attach_layers(*image, subject, "att", &group.attestations),
             )
         });
-        try_join_all(each).await.map(|_| ())
+        let placed = try_join_all(each).await?;
+        Ok(placed.into_iter().filter_map(|(placed, ..)| placed).collect())
     }
 
+    /// Whether they can be seen is for the read-back.
     async fn attach_bundles(
         &self,
         image: usize,
         group: &[(&Pending, &SignedBundle)],
-        known: &[Descriptor],
-    ) -> Result<(), RegistryError> {
-        let Some((first, _)) = group.first() else { return Ok(()) };
+        surveyed: &Surveyed,
+    ) -> Result<Option<PlacedOn>, RegistryError> {
+        let Some((first, _)) = group.first() else { return Ok(None) };
         let registry = self.ports.registry.as_ref();
         let repository = &self.request.images[image].reference.repository;
         let bytes: Vec<&[u8]> = group.iter().map(|(_, bundle)| bundle.bytes.as_slice()).collect();
@@ -71,8 +78,14 @@ impl Gate<'_> {
                 bundle_manifest(blob, &pending.subject, pending.predicate_type.as_str(), created)
             })
             .collect();
-        attach(registry, repository, &first.subject, &manifests, known, &AttachOptions::default()).await?;
-        Ok(())
+        let subject = &first.subject;
+        let known = surveyed.fallback.get(&subject.digest).map(Vec::as_slice).unwrap_or_default();
+        let mut nodes = surveyed.nodes.iter();
+        let api = nodes.any(|node| *node.evidence.digest() == subject.digest && node.lists.from_api());
+        let placed = place(registry, repository, subject, &manifests, known, api).await?;
+        manifests.iter().for_each(|manifest| self.kept.keep_manifest(repository, manifest));
+        blobs.iter().zip(&bytes).for_each(|(blob, bytes)| self.kept.keep_blob(repository, &blob.digest, bytes));
+        Ok(Some(PlacedOn { image, placed }))
     }
 
     /// One tag of cosign's older layout: the layers of others stay.

@@ -1,17 +1,20 @@
 //! Step 6: everything is fetched again by a client with empty caches and verified as a stranger would.
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all, try_join_all};
 
 use crate::evidence::VerifiedEvidence;
 use crate::evidence::verdict::{NodeEvidence, Requirements, TreeVerdict, Verdict};
 use crate::oci::DigestReference;
-use crate::ops::gather::Depth;
+use crate::ops::gather::{Depth, lookup_failure};
+use crate::ops::lists::Lists;
+use crate::ops::promote::publish::PlacedOn;
 use crate::ops::promote::{Gate, Promotion, State, Stop};
-use crate::ops::tree;
+use crate::ops::tree::{self, TreeNode};
 use crate::ops::verify::{fetch_root, gather_all};
 use crate::policy::Reason;
 use crate::promotion::Layouts;
-use crate::registry::Registry;
+use crate::registry::attach::Placed;
+use crate::registry::{Registry, RegistryError};
 
 enum Refused {
     Tree(Box<TreeVerdict>),
@@ -22,10 +25,15 @@ impl Gate<'_> {
     pub(in crate::ops::promote) async fn read_back(
         &self,
         result: &mut Promotion,
+        placed: &[PlacedOn],
     ) -> Result<Vec<VerifiedEvidence>, Stop> {
         self.ports.reporter.begin("read back");
         let registry = self.ports.fresh.fresh()?;
-        let each = self.request.images.iter().map(|image| self.read_back_one(registry.as_ref(), &image.reference));
+        join_all(placed.iter().map(|one| one.placed.settled())).await;
+        let each = self.request.images.iter().enumerate().map(|(i, image)| {
+            let placed = placed.iter().filter(|one| one.image == i).map(|one| &one.placed).collect();
+            self.read_back_one(registry.as_ref(), &image.reference, placed)
+        });
         let mut evidence = Vec::new();
         let mut failed: Vec<(State, Vec<Reason>)> = Vec::new();
         for (i, read) in join_all(each).await.into_iter().enumerate() {
@@ -55,11 +63,15 @@ impl Gate<'_> {
         &self,
         registry: &dyn Registry,
         reference: &DigestReference,
+        placed: Vec<&Placed>,
     ) -> Result<VerifiedEvidence, Refused> {
-        let root = fetch_root(registry, &reference.clone().into())
-            .await
-            .map_err(|verification| Refused::Root(verification.verdict, verification.reasons))?;
-        let nodes = tree::read(registry, &reference.repository, &root).await;
+        let mut nodes = listed_tree(registry, reference).await?;
+        let lost = placed.into_iter().filter(|placed| !stands(placed, &nodes));
+        let repairs = lost.map(|placed| placed.repair(self.ports.registry.as_ref(), &reference.repository));
+        let unseen = |error: RegistryError| Refused::Root(Verdict::Unknown, vec![lookup_failure(&error)]);
+        if !try_join_all(repairs).await.map_err(unseen)?.is_empty() {
+            nodes = listed_tree(registry, reference).await?;
+        }
         let required = Requirements::of_promote(nodes[0].evidence.kind());
         let rules = self.own_rules();
         // What one layout has already would keep the other from being read.
@@ -71,6 +83,22 @@ impl Gate<'_> {
             None => Err(Refused::Root(Verdict::Unknown, Vec::new())),
         }
     }
+}
+
+/// The nodes and what is listed for each; asked for while the first manifest is on its way.
+async fn listed_tree(registry: &dyn Registry, reference: &DigestReference) -> Result<Vec<TreeNode>, Refused> {
+    let asked = reference.clone().into();
+    let lists = Lists::read(registry, &reference.repository, &reference.digest);
+    let (root, lists) = join(fetch_root(registry, &asked), lists).await;
+    let root = root.map_err(|verification| Refused::Root(verification.verdict, verification.reasons))?;
+    Ok(tree::read_listed(registry, &reference.repository, &root, Some(lists)).await)
+}
+
+/// Nothing that this run or somebody else attached was lost: two who write an index at once overwrite each other.
+fn stands(placed: &Placed, nodes: &[TreeNode]) -> bool {
+    let listed = nodes.iter().filter(|node| node.evidence.digest() == placed.subject());
+    let listed: Vec<_> = listed.flat_map(|node| node.lists.entries()).collect();
+    placed.stands_in(&listed)
 }
 
 /// The evidence of a tree, root first, if each layout that is configured holds all of it; otherwise what is missing.

@@ -3,15 +3,18 @@
 //! Reads only. A look that fails makes the plan *undecided*, never a better one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use crate::evidence::verdict::{Format, NodeKind, Requirements};
 use crate::evidence::{Moment, PredicateType, Statement, Verified, VerifiedEvidence};
 use crate::identity::ExpectedIdentities;
 use crate::image::{ImageTree, RegistrySource, expand};
-use crate::oci::{Descriptor, Digest, DigestReference, Tag};
+use crate::oci::{Descriptor, Digest, DigestReference, Repository, Tag};
 use crate::ops::gather::{Depth, Rules, UnclearApi};
+use crate::ops::listed::Listed;
+use crate::ops::lists::Lists;
 use crate::ops::look::{Known, Look};
 use crate::ops::promote::provenance::Provenance;
 use crate::ops::promote::read_back::complete;
@@ -19,8 +22,9 @@ use crate::ops::promote::{Adopt, CandidateImage, Gate, Promotion, State, Stop};
 use crate::ops::tree::{self, TreeNode};
 use crate::ops::verify::gather_all;
 use crate::policy::{Reason, ReasonCode};
-use crate::promotion::TagClass;
-use crate::promotion::plan::{PlanInput, TagPlan, left_over, plan_tags};
+use crate::promotion::plan::{PlanInput, TagList, TagPlan, left_over, plan_tags};
+use crate::promotion::{Layouts, TagClass};
+use crate::registry::Registry;
 
 /// What is known about one candidate's repository.
 #[derive(Debug, Clone)]
@@ -74,22 +78,27 @@ impl Surveyed {
 }
 
 impl Gate<'_> {
-    /// Step 1 for every image of the release.
-    pub(in crate::ops::promote) async fn expand(&self, result: &mut Promotion) -> Result<Vec<ImageTree>, Stop> {
+    /// Step 1 for every image of the release. The second value is what is listed for each: asked while the first manifest
+    /// is on its way, so that for everything below it is known whether there is a referrers API.
+    pub(in crate::ops::promote) async fn expand(
+        &self,
+        result: &mut Promotion,
+    ) -> Result<(Vec<ImageTree>, Vec<Lists>), Stop> {
         self.ports.reporter.begin("expand");
         let each = self.request.images.iter().map(|image| {
-            let source = RegistrySource::new(self.ports.registry.clone(), image.reference.repository.clone());
-            async move { expand(&source, &image.reference.digest).await }
+            let DigestReference { repository, digest } = &image.reference;
+            let source = RegistrySource::new(self.registry(), repository.clone());
+            async move { join(expand(&source, digest), Lists::read(self.kept.as_ref(), repository, digest)).await }
         });
-        let trees = join_all(each).await.into_iter().collect::<Result<Vec<_>, _>>();
-        let trees = trees.map_err(|error| {
+        let (trees, lists): (Vec<_>, Vec<_>) = join_all(each).await.into_iter().unzip();
+        let trees = trees.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| {
             use crate::image::ErrorKind as K;
             let state = if error.kind() == K::Refuted { State::Refuted } else { State::Unknown };
             result.stop(state, vec![error.reason()])
         })?;
         let images: usize = trees.iter().map(|tree| tree.images().len()).sum();
         self.step("expand", &format!("{} images, {images} platforms", trees.len()));
-        Ok(trees)
+        Ok((trees, lists))
     }
 
     /// Tags, records and attached evidence of every repository, and the plan made from them.
@@ -97,9 +106,11 @@ impl Gate<'_> {
         &self,
         result: &mut Promotion,
         trees: &[ImageTree],
+        lists: Vec<Lists>,
     ) -> Result<Vec<Surveyed>, Stop> {
         self.ports.reporter.begin("survey");
-        let each = self.request.images.iter().zip(trees).map(|(image, tree)| self.survey_one(image, tree));
+        let each = self.request.images.iter().zip(trees).zip(lists);
+        let each = each.map(|((image, tree), lists)| self.survey_one(image, tree, lists));
         let surveyed = join_all(each).await;
         for (image, surveyed) in result.images.iter_mut().zip(&surveyed) {
             image.tree = surveyed.complete.as_ref().map(|complete| complete.tree().clone());
@@ -107,19 +118,19 @@ impl Gate<'_> {
         Ok(surveyed)
     }
 
-    async fn survey_one(&self, image: &CandidateImage, tree: &ImageTree) -> Surveyed {
-        let registry = self.ports.registry.as_ref();
+    async fn survey_one(&self, image: &CandidateImage, tree: &ImageTree, lists: Lists) -> Surveyed {
         let repository = &image.reference.repository;
         let required = Requirements::of_promote(kind_of(tree));
-        let evidence = async {
-            let nodes = tree::read(registry, repository, &tree.root.manifest).await;
-            gather_all(registry, repository, nodes, self.rules(), &required, Depth::Everything).await
-        };
+        let nodes = tree::read_listed(self.kept.as_ref(), repository, &tree.root.manifest, Some(lists));
+        let (nodes, list) = join(nodes, self.look().tag_list(repository)).await;
+        let api = nodes.iter().all(|node| node.lists.from_api());
+        let listed = self.listed(repository, &list, api);
+        let evidence = gather_all(listed.as_ref(), repository, nodes, self.rules(), &required, Depth::Everything);
         let nothing_yet = Known::default();
-        let ((nodes, fallback), mut input) = tokio::join!(evidence, self.facts(image, &nothing_yet));
+        let ((nodes, fallback), mut input) = join(evidence, self.facts(image, &nothing_yet, list)).await;
         let own = self.look().records_in(&image.reference, &nodes[0].evidence);
         input.records.insert(image.reference.digest.clone(), own);
-        self.look().read_records(&mut input).await;
+        Look { registry: &listed, ..self.look() }.read_records(&mut input).await;
         let fallback = nodes.iter().map(|n| n.evidence.digest().clone()).zip(fallback).collect();
         let provenance = Provenance::of(&nodes);
         let found = nodes.clone();
@@ -132,10 +143,34 @@ impl Gate<'_> {
         Surveyed { plan, left_over, nodes, found, fallback, provenance, complete }
     }
 
+    /// The registry for evidence beside the layout we write to: cosign's older tags, and fallback tags where there is a
+    /// referrers API. A list that was just read says whether there are any. Nothing of ours is there, and what it hides
+    /// while it lags behind cannot make a verdict better, except for provenance: where that is required, each is asked.
+    pub(in crate::ops::promote) fn listed(
+        &self,
+        repository: &Repository,
+        list: &TagList,
+        api: bool,
+    ) -> Arc<dyn Registry> {
+        match list {
+            TagList::Complete(list)
+                if self.request.layouts == Layouts::Bundle && !self.request.settings.provenance.require =>
+            {
+                Arc::new(Listed::beside_what_we_write(&self.registry(), repository, list, api))
+            }
+            TagList::Complete(_) | TagList::Unreadable { .. } => self.registry(),
+        }
+    }
+
     /// The facts of one repository, without records.
-    pub(in crate::ops::promote) async fn facts(&self, image: &CandidateImage, known: &Known) -> PlanInput {
+    pub(in crate::ops::promote) async fn facts(
+        &self,
+        image: &CandidateImage,
+        known: &Known,
+        list: TagList,
+    ) -> PlanInput {
         let version = self.request.candidate.version.clone();
-        let mut input = self.look().facts(&image.reference, version, &image.allowed, known).await;
+        let mut input = self.look().facts_listed(&image.reference, version, &image.allowed, known, list).await;
         let labels = match &self.request.adopt {
             Adopt::ByLabel => self.look().labelled_versions(&input).await,
             Adopt::None | Adopt::Named(_) => BTreeMap::new(),
@@ -164,7 +199,7 @@ impl Gate<'_> {
     }
 
     pub(in crate::ops::promote) fn look(&self) -> Look<'_> {
-        Look { registry: &self.ports.registry, rules: self.rules(), failures: &self.failures }
+        Look { registry: &self.shared, rules: self.rules(), failures: &self.failures }
     }
 
     /// As [`Self::rules`], for what this run itself attaches.

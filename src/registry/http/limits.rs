@@ -47,6 +47,10 @@ pub(super) const ABSENT_TTL: Duration = Duration::from_secs(600);
 /// Blobs up to this size are sent without asking first: a HEAD costs as much as it could save.
 pub(super) const UPLOAD_UNASKED_BYTES: usize = 64 * 1024;
 
+/// The blob that finds out whether a registry takes content with the first request: sent twice where it does not. The
+/// empty configuration of an attestation has two bytes.
+pub(super) const MAX_TRIAL_BYTES: usize = 1024;
+
 /// How long an uploaded blob is taken to be there still; registries collect garbage much later.
 pub(super) const UPLOADED_TTL: Duration = Duration::from_secs(600);
 /// Uploads remembered at once; a promote makes a few dozen.

@@ -29,6 +29,7 @@ mod token;
 mod upload;
 mod warning;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -115,6 +116,18 @@ impl HttpRegistry {
             self.capabilities.multi_tag_absent(repository.registry());
         }
         Ok(outcome)
+    }
+
+    /// Between two attempts to write lies a pause of seconds or minutes, in which somebody else may have written the tag.
+    async fn may_replay(&self, repository: &Repository, target: &PutTarget) -> Result<bool, Failure> {
+        match target {
+            PutTarget::Digest | PutTarget::Tag(_) => Ok(true),
+            PutTarget::Tags(_) => Ok(false),
+            PutTarget::Move { tag, from } => {
+                let now = self.head(repository, tag).await.map_err(Failure::fatal)?;
+                Ok(now == *from)
+            }
+        }
     }
 
     /// Where, as whom and until when: what the calls of one method have in common.
@@ -204,8 +217,14 @@ impl Registry for HttpRegistry {
             PutTarget::Digest => {
                 (format!("{repository}@{}", manifest.digest()), format!("manifests/{}", manifest.digest()))
             }
-            PutTarget::Tag(tag) => (format!("{repository}:{tag}"), format!("manifests/{tag}")),
-            PutTarget::Tags(_) if self.capabilities.is_without_multi_tag(repository.registry()) => {
+            PutTarget::Tag(tag) | PutTarget::Move { tag, .. } => {
+                (format!("{repository}:{tag}"), format!("manifests/{tag}"))
+            }
+            // Several tags at once came into registries years after the referrers API: who lacks that lacks this.
+            PutTarget::Tags(_)
+                if self.capabilities.is_without_multi_tag(repository.registry())
+                    || self.capabilities.is_without_referrers(repository) =>
+            {
                 return Ok(PutOutcome::default());
             }
             // The characters of a tag need no escaping.
@@ -216,7 +235,16 @@ impl Registry for HttpRegistry {
         };
         let visit = self.visit(repository, Direction::Write, "PUT manifest")?.about(subject);
         let visit = visit.sending(manifest.bytes().len());
-        let outcome = manifest_io::put(&self.exchange, visit.call(&tail), manifest).await;
+        let call = manifest_io::writing(visit.call(&tail), manifest)?;
+        let sent = AtomicBool::new(false);
+        let outcome = retrying(visit.deadline, &self.exchange.budget, || async {
+            if sent.swap(true, Ordering::Relaxed) && !self.may_replay(repository, target).await? {
+                return Ok(PutOutcome::default());
+            }
+            let put = manifest_io::put(&self.exchange, &call, manifest).await;
+            put.map_err(|failure| if matches!(target, PutTarget::Tags(_)) { failure.error.into() } else { failure })
+        })
+        .await;
         let outcome = match (target, outcome) {
             (PutTarget::Tags(wanted), outcome) => self.multi_tag(repository, wanted, outcome)?,
             (_, outcome) => outcome?,
@@ -259,7 +287,8 @@ impl Registry for HttpRegistry {
                 return Ok(());
             }
             let (session, body) = (visit.call("blobs/uploads/"), Bytes::copy_from_slice(bytes));
-            upload::upload(&self.exchange, session, &descriptor.digest, body).await
+            let single = self.capabilities.single_post(repository.registry());
+            upload::upload(&self.exchange, session, &single, &descriptor.digest, body).await
         };
         self.uploads.once(repository, &descriptor.digest, work).await?;
         Ok(descriptor)

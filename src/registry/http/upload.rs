@@ -1,7 +1,8 @@
-//! Blob uploads: one session of POST and PUT, begun again as a whole when it breaks.
+//! Blob uploads: one POST with the content where the registry takes that (distribution spec, "Single POST"), else one
+//! session of POST and PUT, begun again as a whole when it breaks.
 //!
 //! The session's address comes from the registry; it must be the registry's own, because our credential and content go
-//! there (I11). The single-request POST is not used: docker-registry 2.8 ignores its body.
+//! there (I11). docker-registry 2.8 ignores the content of a POST and opens a session, which then goes on.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +14,14 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::oci::{Digest, Repository};
+use crate::registry::http::capability::SinglePost;
 use crate::registry::http::exchange::{Answer, Call, Exchange};
-use crate::registry::http::limits::{MAX_REMEMBERED_UPLOADS, UPLOADED_TTL};
+use crate::registry::http::limits::{MAX_REMEMBERED_UPLOADS, MAX_TRIAL_BYTES, UPLOADED_TTL};
 use crate::registry::http::redirect::is_redirect;
 use crate::registry::http::retry::{Failure, Retry, retrying};
 use crate::registry::{ErrorKind, RegistryError};
+
+const OCTETS: &str = "application/octet-stream";
 
 /// What this client uploaded a short while ago. Parallel callers with the same blob (the empty configuration of every
 /// artifact) upload it once: docker-registry's file storage loses sight of a blob while it is uploaded again.
@@ -61,15 +65,70 @@ pub(super) async fn exists(exchange: &Exchange, mut call: Call<'_>) -> Result<bo
     Ok(answer.status == StatusCode::OK || is_redirect(answer.status))
 }
 
-/// Uploads `bytes` through the session that `call` (the POST) opens.
+/// Uploads `bytes` by way of `call` (the POST that opens an upload), in one request where `known` says so. A small blob
+/// finds out what is not known yet, and others wait for the answer to its first request.
 pub(super) async fn upload(
     exchange: &Exchange,
     mut call: Call<'_>,
+    known: &tokio::sync::Mutex<SinglePost>,
     digest: &Digest,
     bytes: Bytes,
 ) -> Result<(), RegistryError> {
     call.method = Method::POST;
-    retrying(call.deadline, &exchange.budget, || session(exchange, &call, digest, bytes.clone())).await
+    let mut known = known.lock().await;
+    if known.is_unknown() && bytes.len() <= MAX_TRIAL_BYTES {
+        let opened = single(exchange, &call, digest, bytes.clone()).await;
+        match &opened {
+            Ok(Opened::Stored) => *known = SinglePost::Taken,
+            Ok(Opened::Session(_) | Opened::Refused) => *known = SinglePost::IgnoredSince(Instant::now()),
+            Err(_) => {}
+        }
+        drop(known);
+        match opened {
+            Ok(Opened::Stored) => return Ok(()),
+            Ok(Opened::Session(answer)) => {
+                if fill(exchange, &call, *answer, digest, bytes.clone()).await.is_ok() {
+                    return Ok(());
+                }
+            }
+            // An ordinary upload has the retries, and says what is wrong.
+            Ok(Opened::Refused) | Err(_) => {}
+        }
+        return retrying(call.deadline, &exchange.budget, || session(exchange, &call, digest, bytes.clone())).await;
+    }
+    let at_once = known.is_taken();
+    drop(known);
+    retrying(call.deadline, &exchange.budget, || async {
+        if !at_once {
+            return session(exchange, &call, digest, bytes.clone()).await;
+        }
+        match single(exchange, &call, digest, bytes.clone()).await? {
+            Opened::Stored => Ok(()),
+            Opened::Session(answer) => fill(exchange, &call, *answer, digest, bytes.clone()).await,
+            Opened::Refused => session(exchange, &call, digest, bytes.clone()).await,
+        }
+    })
+    .await
+}
+
+/// What a POST with content came to.
+enum Opened {
+    Stored,
+    /// The content was ignored, and a session opened.
+    Session(Box<Answer>),
+    Refused,
+}
+
+async fn single(exchange: &Exchange, open: &Call<'_>, digest: &Digest, bytes: Bytes) -> Result<Opened, Failure> {
+    let mut url = open.url.clone();
+    url.query_pairs_mut().append_pair("digest", &digest.to_string());
+    let post = Call { url, body: bytes, ..open.clone() }.header(CONTENT_TYPE, HeaderValue::from_static(OCTETS));
+    let answer = exchange.attempt(&post).await?;
+    Ok(match answer.status {
+        StatusCode::CREATED => Opened::Stored,
+        StatusCode::ACCEPTED => Opened::Session(Box::new(answer)),
+        _ => Opened::Refused,
+    })
 }
 
 async fn session(exchange: &Exchange, open: &Call<'_>, digest: &Digest, bytes: Bytes) -> Result<(), Failure> {
@@ -77,9 +136,20 @@ async fn session(exchange: &Exchange, open: &Call<'_>, digest: &Digest, bytes: B
     if answer.status != StatusCode::ACCEPTED {
         return Err(exchange.judge(open, &mut answer).await);
     }
+    fill(exchange, open, answer, digest, bytes).await
+}
+
+/// The PUT of the session that `answer` opened.
+async fn fill(
+    exchange: &Exchange,
+    open: &Call<'_>,
+    answer: Answer,
+    digest: &Digest,
+    bytes: Bytes,
+) -> Result<(), Failure> {
     let url = session_url(open, &answer, digest)?;
     drop(answer);
-    let octets = HeaderValue::from_static("application/octet-stream");
+    let octets = HeaderValue::from_static(OCTETS);
     let put = Call { method: Method::PUT, url, body: bytes, ..open.clone() }.header(CONTENT_TYPE, octets);
     let mut answer = exchange.attempt(&put).await?;
     match answer.status.as_u16() {
