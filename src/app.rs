@@ -10,6 +10,9 @@ use secrecy::SecretString;
 use crate::config::environment::Environment;
 use crate::config::{Config, DEFAULT_PATHS, MAX_CONFIG_BYTES};
 use crate::evidence::TrustRoot;
+use crate::github::GitHub;
+use crate::github::http::{HttpGitHub, PUBLIC_API};
+use crate::identity::GitHubRepository;
 use crate::image::LayerCache;
 use crate::ops::promote::{FreshRegistry, Stop};
 use crate::policy::PolicySet;
@@ -32,6 +35,8 @@ pub struct Wiring {
     pub trivy: Option<PathBuf>,
     pub trivy_db: Option<PathBuf>,
     pub policy: Option<PathBuf>,
+    /// An address, or `off`.
+    pub github_api: Option<String>,
     pub plain_http: Vec<String>,
     /// `--registry-token-stdin`: the registry it is for, and the token.
     pub registry_token: Option<(String, SecretString)>,
@@ -210,6 +215,23 @@ impl App {
         let name = name.map_or("public-good", String::as_str);
         name.parse::<Instance>()
             .map_err(|e| WiringError::new("sigstore", &e, "expected public-good, github or staging"))
+    }
+
+    /// GitHub's API for one repository on it. Unless an address is named, only github.com is asked, and only where
+    /// `vouched` says that GitHub Actions issued the identities: elsewhere it knows nothing. `None`: nobody is asked.
+    pub fn github(&self, repository: &GitHubRepository, vouched: bool) -> Result<Option<Arc<dyn GitHub>>, WiringError> {
+        let named = self.wiring.github_api.as_ref().or(self.config.tools.github_api.as_ref());
+        let known = self.environment.github_api.as_deref().unwrap_or(PUBLIC_API);
+        let api = match named.map(String::as_str) {
+            Some("off") => return Ok(None),
+            Some(named) => named,
+            None if vouched && repository.is_public() => known,
+            None => return Ok(None),
+        };
+        let token = self.environment.gh_token.as_ref().or(self.environment.github_token.as_ref());
+        let github = HttpGitHub::new(api, token, self.wiring.timeout)
+            .map_err(|e| WiringError::new("github-api", &e, "pass --github-api https://api.github.com, or off"))?;
+        Ok(Some(Arc::new(github)))
     }
 
     /// Would signatures go to a log that everybody can read?

@@ -15,6 +15,7 @@ pub mod promotion;
 pub mod sbom;
 pub mod tags;
 // ── tier 2: edges. Each `mod.rs` is the port ──
+pub mod github;
 pub mod image;
 pub mod registry;
 pub mod scanner;

@@ -3,6 +3,7 @@
 //! Real protocols over loopback HTTP, in process (`registry::Registry::start`) or as a server (`countersign-sandbox serve`).
 //! It shares no parser with the product, so that a mistake of ours shows as a disagreement and not as two equal mistakes.
 
+pub mod github;
 pub mod hostile;
 pub mod image;
 pub mod registry;

@@ -13,6 +13,10 @@ blobs_both_ways() { # uses cosign_identity of as_person/as_workflow
 
   fresh_token "$work/token"
   check "blobs: countersign signs a file" "$countersign" conformance sign-bundle --identity-token "$(cat "$work/token")" --bundle "$folder/ours" "${sign[@]}" "$folder/artifact"
+  check "blobs: it is a message signature in Rekor v2 with a timestamp and the leaf alone" jq -e '
+    (has("dsseEnvelope") | not) and has("messageSignature") and (.verificationMaterial | has("certificate") and (has("x509CertificateChain") | not)
+    and (.tlogEntries | length == 1 and .[0].kindVersion == {kind: "hashedrekord", version: "0.0.2"})
+    and (.timestampVerificationData.rfc3161Timestamps | length == 1))' "$folder/ours"
   check "blobs: countersign verifies it by path" "$countersign" conformance verify-bundle --bundle "$folder/ours" "${who[@]}" "${trust[@]}" "$folder/artifact"
   check "blobs: countersign verifies it by digest" "$countersign" conformance verify-bundle --bundle "$folder/ours" "${who[@]}" "${trust[@]}" "$digest"
   exits 4 "blobs: countersign refuses another file" "$countersign" conformance verify-bundle --bundle "$folder/ours" "${who[@]}" "${trust[@]}" "$folder/other"
@@ -23,6 +27,7 @@ blobs_both_ways() { # uses cosign_identity of as_person/as_workflow
 
   fresh_token "$work/token"
   check "blobs: countersign signs a statement" "$countersign" conformance sign-bundle --in-toto --identity-token "$(cat "$work/token")" --bundle "$folder/stated" "${sign[@]}" "$folder/statement"
+  check "blobs: the statement is signed byte for byte" cmp "$folder/statement" <(jq -r .dsseEnvelope.payload "$folder/stated" | base64 -d)
   check "blobs: countersign verifies it for its subject" "$countersign" conformance verify-bundle --bundle "$folder/stated" "${who[@]}" "${trust[@]}" "$folder/artifact"
   check "blobs: cosign verifies it" "$cosign" verify-blob-attestation --bundle "$folder/stated" --type slsaprovenance1 "${who[@]}" "${trust[@]}" "$folder/artifact"
   check "blobs: sigstore-python verifies it" sigstore_verify "$work/trust-config.json" "$folder/stated" "$folder/artifact" "$identity" "$issuer"

@@ -57,8 +57,8 @@ struct SignBundle {
     /// Where to write the bundle
     #[arg(long, value_name = "FILE")]
     bundle: PathBuf,
-    /// Another instance's `trusted_root.json`
-    #[arg(long, value_name = "FILE", conflicts_with = "staging")]
+    /// Another instance's `trusted_root.json`; wins over --staging
+    #[arg(long, value_name = "FILE")]
     trusted_root: Option<PathBuf>,
     /// The artifact
     #[arg(value_name = "FILE")]
@@ -82,8 +82,8 @@ struct VerifyBundle {
     /// The public key (PEM) that must have signed
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Another instance's `trusted_root.json`
-    #[arg(long, value_name = "FILE", conflicts_with = "staging")]
+    /// Another instance's `trusted_root.json`; wins over --staging
+    #[arg(long, value_name = "FILE")]
     trusted_root: Option<PathBuf>,
     /// The artifact, or its digest
     #[arg(value_name = "FILE_OR_DIGEST")]
@@ -176,7 +176,10 @@ impl VerifyBundle {
 
 fn failed(error: SigstoreError) -> Failure {
     match error.kind() {
-        SigstoreErrorKind::Configuration => Failure::usage(error.to_string()),
+        SigstoreErrorKind::Configuration => {
+            let (code, help) = error.setup();
+            Failure::new(Exit::Usage, code, error.to_string()).help(help)
+        }
         SigstoreErrorKind::Unauthorized => {
             Failure::new(Exit::Unauthorised, ReasonCode::IdentityTokenRefused.as_str(), error.to_string())
         }

@@ -40,7 +40,13 @@ impl History for Checkout {
     async fn ancestry(&self, theirs: &Commit, ours: &Commit) -> Ancestry {
         match run(&["merge-base", "--is-ancestor", theirs.as_str(), ours.as_str()]).await {
             Some(output) if output.status.code() == Some(0) => Ancestry::Descendant,
-            Some(output) if output.status.code() == Some(1) => Ancestry::NotDescendant,
+            // Where history was cut off, "no" only means that the way is not here.
+            Some(output) if output.status.code() == Some(1) => {
+                match git(&["rev-parse", "--is-shallow-repository"]).await.as_deref() {
+                    Some("false") => Ancestry::NotDescendant,
+                    _ => Ancestry::Unknown,
+                }
+            }
             _ => Ancestry::Unknown,
         }
     }

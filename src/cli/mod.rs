@@ -19,6 +19,7 @@ mod conformance;
 mod copy;
 mod doctor;
 mod git;
+mod github;
 mod history;
 mod inspect;
 mod operation;

@@ -14,22 +14,37 @@ use crate::oci::Repository;
 use crate::ops::operate::{Ending, Operation, Operator};
 use crate::ops::promote::Stop;
 use crate::promotion::TagMove;
+use crate::sigstore::KeylessSigner;
 
 /// Everything an operator's command needs, under the configured identities.
 pub(crate) async fn operator(shared: &Shared, repository: &Repository) -> Result<(Arc<App>, Operator), Failure> {
     let app = wiring::app(shared, &[repository])?;
     let identities = wiring::expected(&app, None)?;
     let trust_root = app.trust_root().await?;
+    let signer = app.signer(trust_root.clone()).await?;
+    check_layouts(&app, &signer)?;
     let operator = Operator {
         registry: app.registry()?,
         fresh: app.fresh(),
-        signer: Arc::new(app.signer(trust_root.clone()).await?),
+        signer: Arc::new(signer),
         reporter: progress::reporter(shared),
         identities,
         trust_root,
+        layouts: app.config.signatures,
         clock: App::clock(),
     };
     Ok((app, operator))
+}
+
+/// `signatures: legacy` and `both` need a log of their own; to be known before anything is read or signed.
+pub(crate) fn check_layouts(app: &App, signer: &KeylessSigner) -> Result<(), Failure> {
+    if !app.config.signatures.needs_rekor_v1() {
+        return Ok(());
+    }
+    signer.check_legacy().map_err(|error| {
+        let help = "use signatures: bundle, or sign with services that still run a Rekor v1 log";
+        Failure::new(Exit::Usage, "signing-config", error.to_string()).help(help)
+    })
 }
 
 /// A set-up problem as a failure.

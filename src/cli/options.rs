@@ -69,6 +69,10 @@ pub struct Shared {
     #[arg(long, global = true, value_name = "DIR|FILE", env = "COUNTERSIGN_POLICY")]
     pub policy: Option<PathBuf>,
 
+    /// GitHub's REST API, or off [default: for repositories on github.com `GITHUB_API_URL`, else `https://api.github.com`]
+    #[arg(long, global = true, value_name = "URL|off", env = "COUNTERSIGN_GITHUB_API")]
+    pub github_api: Option<String>,
+
     /// Read the registry token from standard input; for exactly one registry
     #[arg(long, global = true)]
     pub registry_token_stdin: bool,

@@ -14,10 +14,10 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
 use crate::cli::output::{Outcome, document, tree};
-use crate::cli::{git, operation, progress, saved_plan, wiring};
+use crate::cli::{git, github, operation, progress, saved_plan, wiring};
 use crate::config::{Config, ImageConfig, Transparency};
 use crate::evidence::Moment;
-use crate::identity::{ExpectedIdentities, ExpectedIdentity};
+use crate::identity::ExpectedIdentities;
 use crate::oci::{DigestReference, Repository, Tag};
 use crate::ops::gather::{Rules, UnclearApi};
 use crate::ops::look::{Failures, Look};
@@ -93,12 +93,7 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
     let identities = wiring::expected(&app, None)?;
     let trust_root = app.trust_root().await?;
     let signer = app.signer(trust_root.clone()).await?;
-    if app.config.signatures.needs_rekor_v1() {
-        signer.check_legacy().map_err(|error| {
-            let help = "use signatures: bundle, or sign with services that still run a Rekor v1 log";
-            Failure::new(Exit::Usage, "signing-config", error.to_string()).help(help)
-        })?;
-    }
+    operation::check_layouts(&app, &signer)?;
     let scanner = app.scanner()?;
     let token = peek_token(&signer).await;
     let (git, build) = release(args, &app, token.as_ref()).await?;
@@ -114,7 +109,7 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
     let request = Request {
         candidate: Candidate { version: build.version().cloned(), git, images: references.clone() },
         images: images.collect(),
-        source_repository: source_repository(&identities),
+        source_repository: github::repository(&identities).map(|repository| repository.uri().to_owned()),
         identities,
         trust_root,
         policy: app.policy()?,
@@ -131,8 +126,12 @@ pub(crate) async fn run(shared: &Shared, args: &PromoteArgs) -> Result<Outcome, 
         fresh: app.fresh(),
         signer: Arc::new(signer),
         scanner: Arc::new(scanner),
-        history: Arc::new(git::Checkout),
+        history: github::history(&app, &request.identities)?,
         reporter: progress::reporter(shared),
+        archive: match request.settings.provenance.require {
+            true => github::archive(&app, &request.identities)?,
+            false => None,
+        },
     };
     let outcome = with_signals(&app.stop, promote(&ports, &request)).await?;
     let mut promotion = outcome.map_err(operation::stopped)?;
@@ -307,13 +306,6 @@ pub(crate) fn settings(shared: &Shared, config: &Config) -> Settings {
             builders: policy.builders.iter().map(ToString::to_string).collect(),
         },
     }
-}
-
-fn source_repository(identities: &crate::identity::ExpectedIdentities) -> Option<String> {
-    identities.iter().find_map(|(_, identity)| match identity {
-        ExpectedIdentity::GitHub { github, .. } => Some(github.repository.uri().to_owned()),
-        ExpectedIdentity::Name { .. } => None,
-    })
 }
 
 fn adopt(values: &[String]) -> Result<Adopt, Failure> {

@@ -15,14 +15,14 @@ use crate::cli::identity_args::IdentityArgs;
 use crate::cli::options::Shared;
 use crate::cli::output::{Outcome, document, explain, list, tree};
 use crate::cli::provenance_args::ProvenanceArgs;
-use crate::cli::wiring;
+use crate::cli::{github, wiring};
 use crate::evidence::verdict::{ChildrenRule, NodeKind, Requirements, Verdict};
 use crate::evidence::{Moment, PredicateType};
 use crate::identity::ExpectedIdentities;
 use crate::image::OfflineRegistry;
 use crate::oci::{Reference, Repository};
 use crate::ops::gather::{Depth, Rules, UnclearApi};
-use crate::ops::verify::{Verification, verify};
+use crate::ops::verify::{Verification, verify_with};
 use crate::policy::Reason;
 use crate::registry::Registry;
 
@@ -89,8 +89,11 @@ pub(crate) async fn run(shared: &Shared, args: &VerifyArgs) -> Result<Outcome, F
     let required = requirements(&app, &args.require, args.children)?;
     let depth = if args.all { Depth::Everything } else { Depth::Enough };
     let limit = shared.time_limit();
+    // Whoever verifies offline asks nobody.
+    let asks = args.offline.is_none() && required.types.contains(&PredicateType::PROVENANCE);
+    let archive = if asks { github::archive(&app, &expected)? } else { None };
     let each = args.references.iter().map(async |reference| {
-        let verified = verify(registry.as_ref(), reference, rules, &required, depth);
+        let verified = verify_with(registry.as_ref(), archive.as_ref(), reference, rules, &required, depth);
         wiring::in_time(limit, &reference.to_string(), verified).await.unwrap_or_else(|reason| Verification {
             reference: reference.clone(),
             digest: None,

@@ -36,6 +36,7 @@ pub(crate) fn app(shared: &Shared, repositories: &[&Repository]) -> Result<Arc<A
         trivy: shared.trivy.clone(),
         trivy_db: shared.trivy_db.clone(),
         policy: shared.policy.clone(),
+        github_api: shared.github_api.clone(),
         plain_http: shared.plain_http.clone(),
         registry_token: if shared.registry_token_stdin { Some(token_from_stdin(repositories)?) } else { None },
         timeout: shared.timeout.map(|timeout| timeout.0),

@@ -21,8 +21,12 @@ pub struct Environment {
     pub cache: Option<PathBuf>,
     /// `$XDG_STATE_HOME/countersign`, else `~/.local/state/countersign`.
     pub state: Option<PathBuf>,
-    /// `GITHUB_TOKEN`, for ghcr.io only.
+    /// `GITHUB_TOKEN`: among registries for ghcr.io only.
     pub github_token: Option<SecretString>,
+    /// `GH_TOKEN`, which `gh` prefers to `GITHUB_TOKEN`: for GitHub's API only.
+    pub gh_token: Option<SecretString>,
+    /// `GITHUB_API_URL` of a workflow run.
+    pub github_api: Option<String>,
     /// `SIGSTORE_ID_TOKEN`.
     pub sigstore_id_token: Option<SecretString>,
     /// `ACTIONS_ID_TOKEN_REQUEST_URL` and `…_TOKEN`: GitHub's ambient identity.
@@ -54,6 +58,8 @@ impl Environment {
             cache: cache.map(|folder| folder.join("countersign")),
             state: state.map(|folder| folder.join("countersign")),
             github_token: secret("GITHUB_TOKEN"),
+            gh_token: secret("GH_TOKEN"),
+            github_api: text("GITHUB_API_URL"),
             sigstore_id_token: secret("SIGSTORE_ID_TOKEN"),
             actions_token: text("ACTIONS_ID_TOKEN_REQUEST_URL").zip(secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN")),
             projected_token: Some(PathBuf::from(PROJECTED_TOKEN)).filter(|path| path.is_file()),

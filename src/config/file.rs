@@ -32,7 +32,7 @@ pub struct File {
     /// `auto`: a private repository's name goes to a public log only if this says `public`.
     #[serde(default)]
     pub transparency: Option<String>,
-    /// What `promote` attaches: `bundle` (Sigstore bundles as referrers), `legacy` (cosign's `.sig` and `.att` tags, which
+    /// What `promote`, `withdraw` and `rollback` attach: `bundle` (Sigstore bundles as referrers), `legacy` (cosign's `.sig` and `.att` tags, which
     /// need a Rekor v1 log) or `both`.
     #[serde(default)]
     pub signatures: Option<String>,
@@ -243,6 +243,11 @@ pub struct Tools {
     /// A Rego file or folder with additional rules.
     #[serde(default)]
     pub policy_path: Option<String>,
+    /// GitHub's REST API, where build provenance is looked for that was not pushed to the registry, and whether one commit
+    /// descends from another; `off` asks nobody. Default: `GITHUB_API_URL`, else `https://api.github.com`, for repositories
+    /// on github.com whose workflows GitHub Actions vouches for.
+    #[serde(default)]
+    pub github_api: Option<String>,
     /// Registry hosts to speak to over plain HTTP.
     #[serde(default)]
     pub plain_http: Vec<String>,

@@ -111,6 +111,7 @@ pub struct ToolConfig {
     pub trivy_db: Option<PathBuf>,
     pub trivy_digests: Vec<crate::oci::Digest>,
     pub policy_path: Option<PathBuf>,
+    pub github_api: Option<String>,
     pub plain_http: Vec<String>,
 }
 
@@ -291,6 +292,7 @@ impl Builder<'_> {
             trivy_db: tools.trivy_db.map(PathBuf::from),
             trivy_digests: digests.collect::<Result<_, _>>().map_err(|e| self.refuse("trivy-digests", e))?,
             policy_path: tools.policy_path.map(PathBuf::from),
+            github_api: tools.github_api,
             plain_http: tools.plain_http,
         })
     }

@@ -65,6 +65,11 @@ impl Builder {
         (named && !text.contains('*')).then(|| BuilderName::Exact(text.to_owned()))
     }
 
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
     /// Is it this builder? The issuer first: a name is worth nothing under another.
     #[must_use]
     pub fn matches(&self, signer: &SignerIdentity) -> bool {

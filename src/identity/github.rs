@@ -112,6 +112,18 @@ impl GitHubRepository {
         &self.uri
     }
 
+    /// `OWNER/REPO`
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.uri.get(self.server().len() + 1..).unwrap_or_default()
+    }
+
+    /// Is it on github.com itself?
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.server() == "https://github.com"
+    }
+
     pub(super) fn server(&self) -> &str {
         let owner = self.uri.rfind('/').and_then(|i| self.uri[..i].rfind('/'));
         owner.map_or(self.uri.as_str(), |i| &self.uri[..i])

@@ -11,9 +11,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::image::cache::LayerKey;
-use crate::image::inflate::Encoding;
+use crate::image::inflate::{Budget, Encoding};
 use crate::image::layer::{self, ReadLayer, Reading};
 use crate::image::layer_scan::{Aliases, LayerFacts};
+use crate::image::limits::MAX_IMAGE_BYTES;
 use crate::image::pool::Pool;
 use crate::image::root::Root;
 use crate::image::{ImageError, ImageNode, ImageSource, LayerCache, Witness};
@@ -75,13 +76,14 @@ impl Catalog {
     /// The inventory of one image.
     pub async fn inventory(&self, node: &ImageNode) -> Result<Inventory, ImageError> {
         let mut aliases = Aliases::new();
-        let mut layers = self.layers(node, Arc::default(), None).await?;
+        let image = &OneImage { node, budget: Budget::new(MAX_IMAGE_BYTES) };
+        let mut layers = self.layers(image, Arc::default(), None).await?;
         let mut root = Root::squash(&facts(&layers), &aliases);
         let missed = root.missed(&aliases);
         if !missed.is_empty() {
             // Something behind a link: layers that have it are read once more, with its real path in mind.
             aliases = missed;
-            layers = self.layers(node, Arc::new(aliases.clone()), Some(&layers)).await?;
+            layers = self.layers(image, Arc::new(aliases.clone()), Some(&layers)).await?;
             root = Root::squash(&facts(&layers), &aliases);
         }
         let places: Vec<Layer> = layers.iter().map(|layer| layer.place.clone()).collect();
@@ -97,12 +99,13 @@ impl Catalog {
     /// a layer without anything that `aliases` is about, it is taken as it is.
     async fn layers(
         &self,
-        node: &ImageNode,
+        image: &OneImage<'_>,
         aliases: Arc<Aliases>,
         known: Option<&[Placed]>,
     ) -> Result<Vec<Placed>, ImageError> {
+        let facts = &image.node.facts;
         let mut order: Vec<(usize, &Descriptor, &Digest)> =
-            node.facts.layers.iter().zip(&node.facts.diff_ids).enumerate().map(|(n, (l, d))| (n, l, d)).collect();
+            facts.layers.iter().zip(&facts.diff_ids).enumerate().map(|(n, (l, d))| (n, l, d)).collect();
         order.sort_by_key(|(_, layer, _)| std::cmp::Reverse(layer.size));
         let reads = order.into_iter().map(|(number, layer, diff_id)| {
             let aliases = Arc::clone(&aliases);
@@ -110,7 +113,7 @@ impl Catalog {
                 let before = known.and_then(|known| known.get(number));
                 let placed = match before.filter(|b| !aliases.keys().any(|real| b.read.facts.covers.touches(real))) {
                     Some(before) => before.clone(),
-                    None => self.placed(node, layer, diff_id, aliases).await?,
+                    None => self.placed(image, layer, diff_id, aliases).await?,
                 };
                 Ok::<_, ImageError>((number, placed))
             }
@@ -122,7 +125,7 @@ impl Catalog {
 
     async fn placed(
         &self,
-        node: &ImageNode,
+        image: &OneImage<'_>,
         layer: &Descriptor,
         diff_id: &Digest,
         aliases: Arc<Aliases>,
@@ -134,7 +137,7 @@ impl Catalog {
             let unread = Anomaly { code: AnomalyCode::LayerUnsupported, path: String::new(), layer, detail };
             return Ok(Placed { place, read: Arc::new(ReadLayer::nothing(diff_id)), unread: Some(unread) });
         };
-        let read = self.read(node, layer, encoding, aliases, diff_id).await?;
+        let read = self.read(image, layer, encoding, aliases, diff_id).await?;
         same_diff_id(layer, diff_id, &read)?;
         Ok(Placed { place, read, unread: None })
     }
@@ -142,7 +145,7 @@ impl Catalog {
     /// Reads a layer, or waits for whoever is reading it. A failure is not remembered.
     async fn read(
         &self,
-        node: &ImageNode,
+        image: &OneImage<'_>,
         layer: &Descriptor,
         encoding: Encoding,
         aliases: Arc<Aliases>,
@@ -152,7 +155,7 @@ impl Catalog {
             let mut layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(layers.entry((layer.digest.clone(), Arc::clone(&aliases))).or_default())
         };
-        let parent = node.digest.to_string();
+        let parent = image.node.digest.to_string();
         let read = cell
             .get_or_try_init(|| async {
                 let stopped = |_| ImageError::Stopped { subject: parent.clone() };
@@ -163,8 +166,15 @@ impl Catalog {
                     self.pool.keep(read.facts.weight()).map_err(fault)?;
                     return Ok(Arc::new(read));
                 }
-                let (source, pool) = (&*self.source, self.pool.clone());
-                let reading = Reading { source, layer, encoding, aliases: Arc::clone(&aliases), pool, parent: &parent };
+                let reading = Reading {
+                    source: &*self.source,
+                    layer,
+                    encoding,
+                    aliases: Arc::clone(&aliases),
+                    pool: self.pool.clone(),
+                    budget: image.budget.clone(),
+                    parent: &parent,
+                };
                 let read = Arc::new(layer::read(reading).await?);
                 same_diff_id(layer, diff_id, &read)?;
                 self.keep(layer, encoding, &aliases, witness, &read).await;
@@ -237,6 +247,13 @@ fn unread(media_type: &str) -> String {
         "layers of this type"
     };
     format!("{what} are not read: {media_type:?}")
+}
+
+/// An image that is being read.
+struct OneImage<'a> {
+    node: &'a ImageNode,
+    /// A layer that other images share is charged to the one that reads it.
+    budget: Budget,
 }
 
 /// A layer in its image.

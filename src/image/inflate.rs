@@ -6,6 +6,8 @@
 use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Read};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::image::layer::Fault;
 use crate::image::limits::{MAX_LAYER_BYTES, MAX_RATIO, MAX_ZSTD_WINDOW_LOG, PIPE_PIECE_BYTES, RATIO_FREE_BYTES};
@@ -50,8 +52,28 @@ impl Encoding {
     }
 }
 
+/// What all layers of one image may become together: each may be within its own limits, and there may be hundreds.
+#[derive(Debug, Clone)]
+pub(super) struct Budget {
+    left: Arc<AtomicU64>,
+    max: u64,
+}
+
+impl Budget {
+    pub(super) fn new(max: u64) -> Self {
+        Self { left: Arc::new(AtomicU64::new(max)), max }
+    }
+
+    fn spend(&self, bytes: u64) -> Result<(), Fault> {
+        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        let what = "uncompressed bytes in all layers of an image";
+        taken.map(|_| ()).map_err(|_| Fault::Limit { what, max: self.max })
+    }
+}
+
 /// The uncompressed layer.
 pub(super) struct Inflated<R: Read> {
+    budget: Budget,
     decoder: Decoder<R>,
     compressed: Rc<Cell<u64>>,
     uncompressed: u64,
@@ -78,7 +100,7 @@ impl<R: Read> Read for Counted<R> {
 
 impl<R: Read> Inflated<R> {
     /// The first bytes must be what the media type declares.
-    pub(super) fn new(reader: R, declared: Encoding) -> Result<Self, Fault> {
+    pub(super) fn new(reader: R, declared: Encoding, budget: Budget) -> Result<Self, Fault> {
         let compressed = Rc::new(Cell::new(0));
         let counted = Counted { inner: reader, count: Rc::clone(&compressed) };
         let mut buffered = BufReader::with_capacity(PIPE_PIECE_BYTES, counted);
@@ -95,7 +117,7 @@ impl<R: Read> Inflated<R> {
                 Decoder::Zstd(decoder)
             }
         };
-        Ok(Self { decoder, compressed, uncompressed: 0 })
+        Ok(Self { budget, decoder, compressed, uncompressed: 0 })
     }
 
     fn check_limits(&self) -> io::Result<()> {
@@ -118,6 +140,7 @@ impl<R: Read> Read for Inflated<R> {
             Decoder::Zstd(reader) => reader.read(buf).map_err(window_limit)?,
         };
         self.uncompressed += n as u64;
+        self.budget.spend(n as u64).map_err(io::Error::other)?;
         self.check_limits()?;
         Ok(n)
     }
@@ -130,4 +153,21 @@ fn window_limit(error: io::Error) -> io::Error {
         return io::Error::other(Fault::Limit { what: "bytes of a zstd window", max: 1 << MAX_ZSTD_WINDOW_LOG });
     }
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_layers_of_an_image_share_one_limit_of_uncompressed_bytes() {
+        let budget = Budget::new(1000);
+        let read = |bytes: &[u8]| {
+            let mut all = Vec::new();
+            Inflated::new(bytes, Encoding::Plain, budget.clone()).unwrap().read_to_end(&mut all).map_err(Fault::from)
+        };
+        assert_eq!(read(&[7; 600]).unwrap(), 600);
+        let refused = read(&[7; 401]).unwrap_err().to_string();
+        assert_eq!(refused, "more than 1000 uncompressed bytes in all layers of an image");
+    }
 }

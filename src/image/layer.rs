@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 
-use crate::image::inflate::{Encoding, Inflated};
+use crate::image::inflate::{Budget, Encoding, Inflated};
 use crate::image::layer_scan::{self, Aliases, LayerFacts};
 use crate::image::limits::{PIPE_PIECE_BYTES, PIPE_PIECES};
 use crate::image::pieces::{Pieces, pieces};
@@ -68,20 +68,24 @@ pub(super) struct Reading<'a> {
     pub(super) encoding: Encoding,
     pub(super) aliases: Arc<Aliases>,
     pub(super) pool: Pool,
+    /// Of the image.
+    pub(super) budget: Budget,
     /// The image, for errors.
     pub(super) parent: &'a str,
 }
 
 /// Reads one layer to its end.
 pub(super) async fn read(reading: Reading<'_>) -> Result<ReadLayer, ImageError> {
-    let Reading { source, layer, encoding, aliases, pool, parent } = reading;
+    let Reading { source, layer, encoding, aliases, pool, budget, parent } = reading;
     let Some(stream) = source.blob(layer).await? else {
         return Err(ImageError::BlobMissing { parent: parent.to_owned(), blob: layer.digest.clone() });
     };
     let (sender, receiver) = mpsc::channel(PIPE_PIECES);
     let subject = format!("layer {}", layer.digest);
     let pump = tokio::spawn(pump(stream, sender, subject.clone()));
-    let work = tokio::task::spawn_blocking(move || digest_and_scan(Pipe::new(receiver), encoding, &aliases, &pool));
+    let work = tokio::task::spawn_blocking(move || {
+        digest_and_scan(Pipe::new(receiver), |pipe| Inflated::new(pipe, encoding, budget), &aliases, &pool)
+    });
     let outcome = work.await;
     pump.abort();
     match outcome {
@@ -102,11 +106,16 @@ pub(super) fn named(fault: Fault, layer: &Descriptor) -> ImageError {
 }
 
 /// Two threads: one inflates, this one hashes and walks; the blob's own digest is computed by whoever streams it.
-fn digest_and_scan(mut pipe: Pipe, encoding: Encoding, aliases: &Aliases, pool: &Pool) -> Result<ReadLayer, Fault> {
+fn digest_and_scan(
+    mut pipe: Pipe,
+    inflate: impl FnOnce(&mut Pipe) -> Result<Inflated<&mut Pipe>, Fault> + Send,
+    aliases: &Aliases,
+    pool: &Pool,
+) -> Result<ReadLayer, Fault> {
     let scanned = thread::scope(|scope| {
         let (outlet, pieces) = pieces();
         let pipe = &mut pipe;
-        scope.spawn(move || match Inflated::new(pipe, encoding) {
+        scope.spawn(move || match inflate(pipe) {
             Ok(inflated) => outlet.send_all(inflated),
             Err(fault) => outlet.fail(fault),
         });

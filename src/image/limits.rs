@@ -14,6 +14,8 @@ pub const CONCURRENT_MANIFESTS: usize = 8;
 
 /// Uncompressed bytes of one layer. Machine-learning images reach 15 GiB.
 pub const MAX_LAYER_BYTES: u64 = 32 * 1024 * 1024 * 1024;
+/// Uncompressed bytes of all layers of one image. At the ratio below, a small upload could keep a reader busy for hours.
+pub const MAX_IMAGE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 /// Compression ratio above which a layer is a bomb; text-only layers stay below 20.
 pub const MAX_RATIO: u64 = 200;
 /// The ratio counts only after this many uncompressed bytes, so that small layers of zeros pass.

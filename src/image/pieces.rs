@@ -11,17 +11,50 @@ use crate::image::limits::{INFLATED_PIECE_BYTES, INFLATED_PIECES};
 use crate::oci::Digest;
 use crate::oci::digest::{Algorithm, Hasher};
 
+/// A buffer of [`INFLATED_PIECE_BYTES`], zeroed once and used again and again, of which the first `filled` bytes count.
+#[derive(Default)]
+struct Piece {
+    buffer: Vec<u8>,
+    filled: usize,
+}
+
+impl Piece {
+    /// As much of `from` as there is room; less only where `from` ends or fails.
+    fn fill(&mut self, from: &mut impl Read) -> io::Result<Filled> {
+        self.buffer.resize(INFLATED_PIECE_BYTES, 0);
+        self.filled = 0;
+        while let Some(room) = self.buffer.get_mut(self.filled..).filter(|room| !room.is_empty()) {
+            match from.read(room) {
+                Ok(0) => return Ok(Filled::ToTheEnd),
+                Ok(n) => self.filled += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Filled::Whole)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.buffer.get(..self.filled).unwrap_or_default()
+    }
+}
+
+enum Filled {
+    Whole,
+    ToTheEnd,
+}
+
 /// The writing end.
 pub(super) struct Outlet {
-    filled: SyncSender<Result<Vec<u8>, Fault>>,
-    empty: Receiver<Vec<u8>>,
+    filled: SyncSender<Result<Piece, Fault>>,
+    empty: Receiver<Piece>,
 }
 
 /// The reading end.
 pub(super) struct Pieces {
-    filled: Receiver<Result<Vec<u8>, Fault>>,
-    empty: Sender<Vec<u8>>,
-    piece: Vec<u8>,
+    filled: Receiver<Result<Piece, Fault>>,
+    empty: Sender<Piece>,
+    piece: Piece,
     at: usize,
     hasher: Hasher,
 }
@@ -32,7 +65,7 @@ pub(super) fn pieces() -> (Outlet, Pieces) {
     let hasher = Hasher::new(Algorithm::Sha256);
     (
         Outlet { filled: filled_sender, empty: empty_receiver },
-        Pieces { filled, empty, piece: Vec::new(), at: 0, hasher },
+        Pieces { filled, empty, piece: Piece::default(), at: 0, hasher },
     )
 }
 
@@ -41,16 +74,14 @@ impl Outlet {
     pub(super) fn send_all(&self, mut from: impl Read) {
         loop {
             let mut piece = self.empty.try_recv().unwrap_or_default();
-            piece.clear();
-            let read = (&mut from).take(INFLATED_PIECE_BYTES as u64).read_to_end(&mut piece);
-            let ended = matches!(read, Ok(0));
+            let read = piece.fill(&mut from);
             // What came before a failure is still read: the end may not matter.
-            if !piece.is_empty() && self.filled.send(Ok(piece)).is_err() {
+            if piece.filled > 0 && self.filled.send(Ok(piece)).is_err() {
                 return;
             }
             match read {
-                Ok(_) if !ended => {}
-                Ok(_) => return,
+                Ok(Filled::Whole) => {}
+                Ok(Filled::ToTheEnd) => return,
                 Err(error) => return self.fail(Fault::from(error)),
             }
         }
@@ -77,25 +108,25 @@ impl Pieces {
 
 impl BufRead for Pieces {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.at == self.piece.len() {
+        if self.at == self.piece.filled {
             let used = std::mem::take(&mut self.piece);
             self.at = 0;
             // The other side may have ended already; then the buffer is simply freed.
             let _ = self.empty.send(used);
             match self.filled.recv() {
                 Ok(Ok(piece)) => {
-                    self.hasher.update(&piece);
+                    self.hasher.update(piece.bytes());
                     self.piece = piece;
                 }
                 Ok(Err(fault)) => return Err(io::Error::other(fault)),
                 Err(_) => {}
             }
         }
-        Ok(self.piece.get(self.at..).unwrap_or_default())
+        Ok(self.piece.bytes().get(self.at..).unwrap_or_default())
     }
 
     fn consume(&mut self, amount: usize) {
-        self.at = (self.at + amount).min(self.piece.len());
+        self.at = (self.at + amount).min(self.piece.filled);
     }
 }
 

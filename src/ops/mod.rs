@@ -5,6 +5,7 @@
 
 pub mod assemble;
 pub mod audit;
+pub mod builders;
 pub mod channels;
 pub mod copy;
 pub mod gather;

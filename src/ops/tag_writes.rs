@@ -153,30 +153,43 @@ impl TagWrites<'_> {
         let mut written = Vec::new();
         for (line, outcome) in join_all(groups).await.into_iter().flatten() {
             match outcome {
-                Ok(()) => written.push(line),
+                Ok(None) => written.push(line),
+                Ok(Some(moved)) => ended.push((line, Ok(moved))),
                 Err(trouble) => ended.push((line, Err(trouble))),
             }
         }
         (ended, written)
     }
 
-    /// Tags of one phase that get the same manifest.
-    async fn write_group<'m>(
-        &self,
-        lines: &[&'m TagMove],
-        manifest: &RawManifest,
-    ) -> Vec<(&'m TagMove, Result<(), Trouble>)> {
+    /// Tags of one phase that get the same manifest. `None`: written, and not yet seen to stand.
+    async fn write_group<'m>(&self, lines: &[&'m TagMove], manifest: &RawManifest) -> Vec<Looked<'m>> {
         let together = match self.put_together(lines, manifest).await {
             Ok(together) => together,
-            // Whatever stands now, each tag is looked at again before it is written singly by the next run.
-            Err(trouble) => return lines.iter().map(|line| (*line, Err(trouble.clone()))).collect(),
+            // Some, all or none of them stand now. The pause may have been long: each is looked at again.
+            Err(error) if error.kind.may_pass() => {
+                let again = lines.iter().map(|line| async move { (*line, self.singly(line, manifest).await) });
+                return join_all(again).await;
+            }
+            Err(error) => {
+                let trouble = Trouble::from(error);
+                return lines.iter().map(|line| (*line, Err(trouble.clone()))).collect();
+            }
         };
         let together = &together;
         let writes = lines.iter().map(|line| async move {
             let written = if together.contains(&line.tag) { Ok(()) } else { self.put(line, manifest).await };
-            (*line, written)
+            (*line, written.map(|()| None))
         });
         join_all(writes).await
+    }
+
+    /// After a write whose outcome nobody told: a tag in place is counted as written by us.
+    async fn singly(&self, line: &TagMove, manifest: &RawManifest) -> Result<Option<Moved>, Trouble> {
+        match self.before(line).await? {
+            Some(Moved::InPlace) => Ok(Some(Moved::Written)),
+            Some(moved) => Ok(Some(moved)),
+            None => self.put(line, manifest).await.map(|()| None),
+        }
     }
 
     /// Is there anything to write? `Some` says how it ended without a write.
@@ -190,14 +203,14 @@ impl TagWrites<'_> {
     }
 
     /// Several tags with one request; says which were written.
-    async fn put_together(&self, lines: &[&TagMove], manifest: &RawManifest) -> Result<Vec<Tag>, Trouble> {
+    async fn put_together(&self, lines: &[&TagMove], manifest: &RawManifest) -> Result<Vec<Tag>, RegistryError> {
         let [first, _, ..] = lines else { return Ok(Vec::new()) };
         let tags = PutTarget::Tags(lines.iter().map(|line| line.tag.clone()).collect());
         Ok(self.registry.put_manifest(&first.repository, &tags, manifest).await?.tags)
     }
 
     async fn put(&self, line: &TagMove, manifest: &RawManifest) -> Result<(), Trouble> {
-        let target = PutTarget::Tag(line.tag.clone());
+        let target = PutTarget::Move { tag: line.tag.clone(), from: line.from.clone() };
         self.registry.put_manifest(&line.repository, &target, manifest).await?;
         Ok(())
     }

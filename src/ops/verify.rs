@@ -5,6 +5,7 @@ use futures_util::future::{join, join_all};
 use crate::evidence::PredicateType;
 use crate::evidence::verdict::{NodeEvidence, NodeKind, Requirements, TreeVerdict, Verdict, judge};
 use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository};
+use crate::ops::builders::BuildersArchive;
 use crate::ops::gather::{Depth, Rules, gather_listed, lookup_failure};
 use crate::ops::lists::Lists;
 use crate::ops::tree::{self, TreeNode};
@@ -56,6 +57,18 @@ pub async fn verify(
     required: &Requirements,
     depth: Depth,
 ) -> Verification {
+    verify_with(registry, None, reference, rules, required, depth).await
+}
+
+/// As [`verify`], and asks the builders' archive for provenance that is required and not in the registry.
+pub async fn verify_with(
+    registry: &dyn Registry,
+    archive: Option<&BuildersArchive>,
+    reference: &Reference,
+    rules: Rules<'_>,
+    required: &Requirements,
+    depth: Depth,
+) -> Verification {
     // What is listed under a digest can be asked before its manifest is there.
     let early_lists = async {
         match reference {
@@ -69,7 +82,10 @@ pub async fn verify(
         Err(verification) => return verification,
     };
     let nodes = tree::read_listed(registry, reference.repository(), &root, lists).await;
-    let (nodes, _) = gather_all(registry, reference.repository(), nodes, rules, required, depth).await;
+    let (mut nodes, _) = gather_all(registry, reference.repository(), nodes, rules, required, depth).await;
+    if let Some(archive) = archive.filter(|_| required.types.contains(&PredicateType::PROVENANCE)) {
+        archive.add_to(&mut nodes, rules).await;
+    }
     let tree = judge_nodes(nodes, required);
     Verification {
         reference: reference.clone(),

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
+use futures_util::future::{try_join, try_join_all};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::oci::{Descriptor, Manifest, RawManifest, Reference, Repository, Tag, TagReference, media_type};
+use crate::oci::{Descriptor, Digest, Manifest, RawManifest, Reference, Repository, Tag, TagReference, media_type};
 use crate::registry::backoff::Backoff;
 use crate::registry::{ErrorKind, MAX_REFERRERS, PutTarget, Registry, RegistryError};
 
@@ -19,6 +20,25 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Another writer's manifest may land after ours was read back, if it read before we wrote.
 const SETTLE: Duration = Duration::from_millis(120);
+
+/// Uploads these layers and adds them to the tag `sha256-<hex>.<suffix>` of `subject`: the layers of others stay.
+pub async fn attach_layers(
+    registry: &dyn Registry,
+    repository: &Repository,
+    subject: &Digest,
+    suffix: &str,
+    layers: &[(&Descriptor, &[u8])],
+) -> Result<(), RegistryError> {
+    if layers.is_empty() {
+        return Ok(());
+    }
+    let blobs = layers.iter().map(|(layer, bytes)| registry.put_blob(repository, &layer.media_type, bytes));
+    let descriptors: Vec<Descriptor> = layers.iter().map(|(layer, _)| (*layer).clone()).collect();
+    let manifest = with_layers(registry, repository, &descriptors);
+    let (_, manifest) = try_join(try_join_all(blobs), manifest).await?;
+    merge_tag(registry, repository, &Tag::cosign_legacy(subject, suffix), &manifest).await?;
+    Ok(())
+}
 
 /// Puts `manifest` under `tag`, or what stands there with the manifest's layers added. Returns whether anything was
 /// written. Blobs must be there already.

@@ -201,7 +201,7 @@ impl Registry for MemoryRegistry {
     ) -> Result<PutOutcome, RegistryError> {
         let (subject, tag) = match target {
             PutTarget::Digest => (format!("{repository}@{}", manifest.digest()), None),
-            PutTarget::Tag(tag) => (format!("{repository}:{tag}"), Some(tag)),
+            PutTarget::Tag(tag) | PutTarget::Move { tag, .. } => (format!("{repository}:{tag}"), Some(tag)),
             // Like a registry that was found not to offer it.
             PutTarget::Tags(_) => return Ok(PutOutcome::default()),
         };

@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
+pub(crate) use http::link::Pages;
 pub use stop::StopSignal;
 
 /// A blob as a stream. Reading ends with an error instead of end-of-file when length or digest of the whole differ
@@ -44,9 +45,15 @@ pub const MAX_REFERRERS: usize = 100;
 pub enum PutTarget {
     Digest,
     Tag(Tag),
+    /// Under this tag, which showed `from` when it was looked at a moment ago. It is looked at again before the write is
+    /// replayed, and not written once it shows something else: the caller has to look after the write in any case.
+    Move {
+        tag: Tag,
+        from: Option<Digest>,
+    },
     /// Under its digest and all of these tags in one request, where the registry offers that (`?tag=…`, answered by
     /// `OCI-Tag`: zot, olareg). Elsewhere no tag is written: [`PutOutcome::tags`] says which were. A registry found not
-    /// to offer it is not asked again.
+    /// to offer it is not asked again. Never replayed: which of the tags to look at again, the caller knows.
     Tags(Vec<Tag>),
 }
 
@@ -145,6 +152,14 @@ pub enum ErrorKind {
     Limit,
     /// The registry refused what we sent (400, 405, 413 …).
     Refused,
+}
+
+impl ErrorKind {
+    /// Whether the same request may succeed a little later.
+    #[must_use]
+    pub fn may_pass(self) -> bool {
+        matches!(self, Self::RateLimited | Self::Unavailable)
+    }
 }
 
 #[derive(Debug, Clone, thiserror::Error)]

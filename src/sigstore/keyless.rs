@@ -153,8 +153,11 @@ impl Signer for KeylessSigner {
         }
         for payload in payloads {
             check_size(payload.bytes())?;
-            if payload.is_legacy() {
-                self.legacy_log()?;
+            match payload {
+                Payload::Bundle(statement) => self.log.takes(statement)?,
+                Payload::LegacyStatement(statement) => self.legacy_log()?.takes(statement)?,
+                // Only its hash is logged.
+                Payload::LegacySignature(_) => _ = self.legacy_log()?,
             }
         }
         let token = self.token().await?;
@@ -169,12 +172,11 @@ impl Signer for KeylessSigner {
 
 /// A bundle holds its payload in base64; what no verifier would read is refused before a certificate is asked for.
 fn check_size(statement: &[u8]) -> Result<(), SigstoreError> {
-    let largest = MAX_BUNDLE_BYTES / 4 * 3 - 64 * 1024;
-    if statement.len() as u64 > largest {
-        let why = format!("{} bytes, at most {largest} fit into a bundle", statement.len());
-        return Err(SigstoreError::Statement { why });
+    let (bytes, most) = (statement.len() as u64, MAX_BUNDLE_BYTES / 4 * 3 - 64 * 1024);
+    match bytes > most {
+        true => Err(SigstoreError::TooLarge { bytes, most, place: "a bundle that verifiers read".to_owned() }),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 impl fmt::Debug for KeylessSigner {

@@ -56,10 +56,6 @@ impl Payload {
             Self::Bundle(bytes) | Self::LegacyStatement(bytes) | Self::LegacySignature(bytes) => bytes,
         }
     }
-
-    pub(super) fn is_legacy(&self) -> bool {
-        !matches!(self, Self::Bundle(_))
-    }
 }
 
 /// What became of a [`Payload`].
@@ -163,6 +159,9 @@ pub enum SigstoreError {
     Unavailable { service: Service, why: String },
     #[error("a statement cannot be signed: {why}")]
     Statement { why: String },
+    /// Known before anything was signed.
+    #[error("a statement of {bytes} bytes is too large: {place} takes at most {most}")]
+    TooLarge { bytes: u64, most: u64, place: String },
     /// The services that signed are not those of the trust root, or one of them misbehaves.
     #[error("a bundle just signed does not verify with the trust root ({code}): {why}")]
     NotVerifiable { code: ReasonCode, why: String },
@@ -172,14 +171,28 @@ impl SigstoreError {
     #[must_use]
     pub fn kind(&self) -> SigstoreErrorKind {
         match self {
-            Self::File { .. } | Self::TrustRoot { .. } | Self::SigningConfig { .. } | Self::NotVerifiable { .. } => {
-                SigstoreErrorKind::Configuration
-            }
+            Self::File { .. }
+            | Self::TrustRoot { .. }
+            | Self::SigningConfig { .. }
+            | Self::TooLarge { .. }
+            | Self::NotVerifiable { .. } => SigstoreErrorKind::Configuration,
             Self::NoToken | Self::TokenMalformed { .. } | Self::TokenExpired { .. } | Self::Unauthorized { .. } => {
                 SigstoreErrorKind::Unauthorized
             }
             Self::Unavailable { .. } => SigstoreErrorKind::Unavailable,
             Self::Rejected { .. } | Self::Statement { .. } => SigstoreErrorKind::Rejected,
+        }
+    }
+
+    /// Of a set-up problem: its code, and what to do.
+    #[must_use]
+    pub fn setup(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::TooLarge { .. } => (
+                "attestation-too-large",
+                "sign with services that offer a Rekor v2 log, which takes a hash alone, or give the image fewer packages: its SBOM and report grow with them",
+            ),
+            _ => ("sigstore", "check --trust-root and --signing-config: countersign doctor"),
         }
     }
 }

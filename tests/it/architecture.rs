@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders by tier; a module may name modules of its own tier and of lower ones.
-const TIERS: [(&str, u8); 18] = [
+const TIERS: [(&str, u8); 19] = [
     ("oci", 1),
     ("identity", 1),
     ("packages", 1),
@@ -13,6 +13,7 @@ const TIERS: [(&str, u8); 18] = [
     ("policy", 1),
     ("tags", 1),
     ("promotion", 1),
+    ("github", 2),
     ("registry", 2),
     ("image", 2),
     ("sigstore", 2),
@@ -30,8 +31,8 @@ const IMPURE: [&str; 8] =
     ["tokio::", "reqwest::", "std::fs", "std::env", "std::net::Tcp", "::now()", "std::process", "rand::"];
 
 /// Implementations that only the wiring may name; everybody else uses the port in `mod.rs`.
-const CONCRETE: [&str; 5] =
-    ["registry::http", "registry::memory", "scanner::trivy", "sigstore::keyless", "sigstore::oidc"];
+const CONCRETE: [&str; 6] =
+    ["github::http", "registry::http", "registry::memory", "scanner::trivy", "sigstore::keyless", "sigstore::oidc"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -4,12 +4,12 @@
 //! `vectors/sigstore-conformance`, default `../shared`; `SIGSTORE_CONFORMANCE_ASSETS` names a checkout's
 //! `test/assets/bundle-verify` instead. Without either the test says SKIPPED.
 
+mod signing;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use countersign::evidence::Statement;
 use countersign::oci::Digest;
-use countersign_sandbox::sigstore::{Options, Sigstore};
 
 const IDENTITY: &str = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main";
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
@@ -119,52 +119,4 @@ fn every_verification_case_of_sigstore_conformance_ends_as_its_name_says() {
         right - refused
     );
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-/// The suite's signing cases against the sandbox: each bundle verifies by path and by digest, and for nothing else.
-#[expect(clippy::disallowed_methods, reason = "runs the program under test")]
-#[tokio::test(flavor = "multi_thread")]
-async fn a_signed_bundle_verifies_for_its_artifact_and_signer_alone() {
-    for rekor_version in [1, 2] {
-        let sigstore =
-            Sigstore::start(Options { rekor_versions: vec![rekor_version], ..Options::default() }).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        sigstore.write_files(folder.path()).unwrap();
-        std::fs::write(folder.path().join("a.txt"), "artifact").unwrap();
-        std::fs::write(folder.path().join("b.txt"), "another").unwrap();
-        let subject = Digest::of(b"artifact");
-        let statement = Statement::signature(subject.clone()).to_named_bytes("a.txt");
-        std::fs::write(folder.path().join("statement.json"), statement).unwrap();
-        let run = |arguments: &[&str]| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-            let output = command.args(arguments).current_dir(folder.path()).env_clear().output().unwrap();
-            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-            (output.status.code().unwrap_or(-1), said)
-        };
-        let token = sigstore.email_token("a@example.com");
-        let sign = |flags: &[&str], file: &str| {
-            let known = ["--identity-token", &token, "--bundle", "out.json", "--trusted-root", "trusted_root.json"];
-            let config = ["--signing-config", "signing_config.json", file];
-            run(&[&["conformance", "sign-bundle"], flags, &known, &config].concat())
-        };
-        let verify = |identity: &str, artifact: &str| {
-            let who = ["--certificate-identity", identity, "--certificate-oidc-issuer", sigstore.email_issuer()];
-            let what = ["--trusted-root", "trusted_root.json", artifact];
-            run(&[&["conformance", "verify-bundle", "--bundle", "out.json"], &who[..], &what].concat()).0
-        };
-        for (flags, file) in [(&[][..], "a.txt"), (&["--in-toto"], "statement.json")] {
-            let (code, said) = sign(flags, file);
-            assert_eq!(code, 0, "Rekor v{rekor_version} {file}: {said}");
-            assert!(!said.contains(&token));
-            assert_eq!(verify("a@example.com", "a.txt"), 0, "Rekor v{rekor_version} {file}");
-            assert_eq!(verify("a@example.com", &subject.to_string()), 0, "Rekor v{rekor_version} {file}");
-            assert_eq!(verify("a@example.com", "b.txt"), 4);
-            assert_eq!(verify("b@example.com", "a.txt"), 4);
-        }
-        let expired = sigstore.expired_token();
-        let known = ["--identity-token", &expired, "--bundle", "x.json", "--trusted-root", "trusted_root.json"];
-        let config = ["--signing-config", "signing_config.json", "a.txt"];
-        let (code, said) = run(&[&["conformance", "sign-bundle"], &known[..], &config].concat());
-        assert_eq!(code, 6, "{said}");
-    }
 }

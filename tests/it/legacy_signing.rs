@@ -206,3 +206,53 @@ async fn an_older_tag_that_shows_an_index_stays_and_no_release_tag_is_written() 
     assert_eq!(gateway.registry.tag_digest(APP, &tag).as_deref(), Some(digest(&other)), "{run}");
     assert!(gateway.tag_names().is_empty(), "{run}");
 }
+
+/// What an operator says is written as the releases are, and obeyed wherever it stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn withdrawals_and_rollbacks_are_written_in_the_layouts_of_the_configuration() {
+    const WITHDRAWAL: &str = "https://countersign.dev/withdrawal/v1";
+    const ROLLBACK: &str = "https://countersign.dev/rollback/v1";
+    for (signatures, bundles) in [("legacy", 0), ("both", 1)] {
+        let gateway = gateway(signatures, &[]).await;
+        gateway.release("1.2.3").await;
+        let middle = gateway.release("1.3.0").await;
+        let last = gateway.release("1.4.0").await;
+        let repository = gateway.repository(APP);
+        let withdraw = ["withdraw", &repository, "--version", "1.4.0", "--reason", "broken"];
+        let channel = gateway.tagged("latest");
+        let rollback = ["rollback", &channel, "--to", "1.2.3", "--reason", "slow"];
+        for (command, done, subject, kind) in
+            [(&withdraw[..], "withdrawn", &last, WITHDRAWAL), (&rollback[..], "rolled-back", &middle, ROLLBACK)]
+        {
+            gateway.run(command).await.is(done, 0);
+            let node = digest(subject);
+            let older = layers(&gateway, node, "att");
+            let older = older.iter().filter(|layer| layer["annotations"]["predicateType"] == kind).count();
+            let newer = attached(&gateway.registry, APP, node, false).into_iter();
+            let newer: usize = newer.filter(|((n, k), _)| n == node && k == kind).map(|(_, count)| count).sum();
+            assert_eq!((older, newer), (1, bundles), "{signatures} {kind}");
+            gateway.registry.clear_log();
+            gateway.run(command).await.is("unchanged", 0);
+            assert_eq!(gateway.writes(), Vec::<String>::new());
+        }
+        gateway.run(&["resolve", &gateway.tagged("1.4.0")]).await.verdict("refuted", 4).because("withdrawn");
+        let run = gateway.run(&["resolve", &channel]).await.verdict("verified", 0);
+        assert_eq!(run.json()["version"], "1.2.3");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_in_the_older_layout_needs_rekor_v1_as_a_release_does() {
+    let gateway = gateway("bundle", &[]).await;
+    gateway.release("1.2.3").await;
+    let v2 =
+        Sigstore::start(sigstore::Options { rekor_versions: vec![2], ..sigstore::Options::default() }).await.unwrap();
+    std::fs::write(gateway.path("signing_config.json"), v2.signing_config_json()).unwrap();
+    gateway.configure(&[APP], "signatures: legacy");
+    gateway.registry.clear_log();
+    let repository = gateway.repository(APP);
+    let withdraw = ["withdraw", &repository, "--version", "1.2.3", "--reason", "broken"];
+    let run = gateway.run(&withdraw).await.exits(2);
+    assert_eq!(run.codes(), ["signing-config"], "{run}");
+    assert_eq!(gateway.registry.log().len(), 0, "nothing was read");
+}

@@ -29,16 +29,22 @@ mod crash_operations;
 mod cyclonedx;
 /// Bundles of real Sigstore software, verified offline.
 mod evidence;
+/// Somebody else moves tags.
+mod foreign;
 /// Foreign bytes of every kind, broken at random.
 mod fuzz;
 /// Seeds of the fuzz targets.
 mod fuzz_seeds;
+/// Build provenance and history that only GitHub has.
+mod github;
 /// What tags pointed to.
 mod history;
 /// Images made to mislead: the right outcome, within bounds.
 mod hostile;
 /// Trees and layers of images, good and hostile.
 mod image;
+/// Releases that meet.
+mod interleavings;
 /// The invariants, from outside.
 mod invariants;
 /// Broad identities are reported, refusals explained.

@@ -11,20 +11,20 @@ use serde_json::{Value, json};
 use crate::support::evidence::{nodes, statements};
 use crate::support::{APP, Gateway, Run, digest};
 
-const REPOSITORY: &str = "https://github.com/example-org/app";
-const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-const REF: &str = "refs/tags/v1.2.3";
-const V1: &str = "https://slsa.dev/provenance/v1";
+pub(crate) const REPOSITORY: &str = "https://github.com/example-org/app";
+pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+pub(crate) const REF: &str = "refs/tags/v1.2.3";
+pub(crate) const V1: &str = "https://slsa.dev/provenance/v1";
 const V02: &str = "https://slsa.dev/provenance/v0.2";
 const VSA: &str = "https://slsa.dev/verification_summary/v1";
-const BUILDER: &str = ".github/workflows/release.yml";
+pub(crate) const BUILDER: &str = ".github/workflows/release.yml";
 
-type Claims<'a> = &'a [(&'a str, &'a str)];
+pub(crate) type Claims<'a> = &'a [(&'a str, &'a str)];
 
 /// Name, code, predicate and claims of one defect.
 type Defect<'a> = (&'a str, &'a str, Value, Vec<(&'a str, &'a str)>);
 
-fn v1() -> Value {
+pub(crate) fn v1() -> Value {
     json!({
         "buildDefinition": {
             "buildType": "https://actions.github.io/buildtypes/workflow/v1",
@@ -47,14 +47,14 @@ fn v02() -> Value {
     })
 }
 
-fn edited(pointer: &str, value: &str) -> Value {
+pub(crate) fn edited(pointer: &str, value: &str) -> Value {
     let mut predicate = v1();
     *predicate.pointer_mut(pointer).unwrap() = json!(value);
     predicate
 }
 
 /// A gate in a workflow file of its own, and builds that have to be proven.
-async fn gate() -> Gateway {
+pub(crate) async fn gate() -> Gateway {
     let gateway = Gateway::start().await;
     gateway.require_provenance(true, &[BUILDER]);
     let gate = format!("example-org/app/.github/workflows/gate.yml@{REF}");
@@ -63,7 +63,7 @@ async fn gate() -> Gateway {
 }
 
 impl Gateway {
-    fn require_provenance(&self, require: bool, builders: &[&str]) {
+    pub(crate) fn require_provenance(&self, require: bool, builders: &[&str]) {
         let text = format!(
             "version: 1\nimages:\n  - repository: {}\nidentity:\n  issuer: {}\n  github: {{ repository: example-org/app, workflow: \
              .github/workflows/gate.yml }}\n  release: {{ ref: \"refs/tags/v*\" }}\npolicy:\n  provenance: {{ require: {require}, \
@@ -88,6 +88,20 @@ impl Gateway {
         certificate: &CertificateOptions,
         bundle: &BundleOptions,
     ) {
+        let bundle = self.attestation(subject, kind, predicate, claims, certificate, bundle);
+        self.push_bundle(subject, kind, bundle.into_bytes());
+    }
+
+    /// A bundle that nobody has put anywhere yet.
+    pub(crate) fn attestation(
+        &self,
+        subject: &str,
+        kind: &str,
+        predicate: &Value,
+        claims: Claims<'_>,
+        certificate: &CertificateOptions,
+        bundle: &BundleOptions,
+    ) -> String {
         let hex = subject.strip_prefix("sha256:").unwrap();
         let statement = json!({
             "_type": "https://in-toto.io/Statement/v1",
@@ -96,11 +110,10 @@ impl Gateway {
         });
         let claims = self.sigstore.ci_claims(claims);
         let statement = statement.to_string().into_bytes();
-        let bundle = self.sigstore.sign_bundle(&statement, &claims, certificate, bundle).unwrap();
-        self.push_bundle(subject, kind, bundle.into_bytes());
+        self.sigstore.sign_bundle(&statement, &claims, certificate, bundle).unwrap()
     }
 
-    fn push_bundle(&self, subject: &str, kind: &str, bundle: Vec<u8>) {
+    pub(crate) fn push_bundle(&self, subject: &str, kind: &str, bundle: Vec<u8>) {
         let media_type = "application/vnd.dev.sigstore.bundle.v0.3+json";
         let config = self.registry.put_blob(APP, "{}".as_bytes().to_vec());
         let size = bundle.len();
@@ -120,7 +133,7 @@ impl Gateway {
         self.provenance(subject, V1, &v1(), &[], &BundleOptions::default());
     }
 
-    async fn gated(&self, candidate: &str) -> Run {
+    pub(crate) async fn gated(&self, candidate: &str) -> Run {
         self.promote_with(candidate, "1.2.3", &["--git-ref", REF, "--sha", COMMIT]).await
     }
 }

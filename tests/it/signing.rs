@@ -8,7 +8,7 @@ use countersign::identity::{ExpectedIdentities, ExpectedIdentity, GitHubExpectat
 use countersign::oci::Digest;
 use countersign::policy::ReasonCode;
 use countersign::sigstore::{
-    KeylessSigner, Services, SignedBundle, Signer, SigstoreError, SigstoreErrorKind, TokenSource,
+    KeylessSigner, Payload, Services, SignedBundle, Signer, SigstoreError, SigstoreErrorKind, TokenSource,
 };
 use countersign_sandbox::sigstore::{Effect, Options, Service, Sigstore, When};
 use jiff::Timestamp;
@@ -215,6 +215,35 @@ async fn rekor_v1_is_spoken_where_the_signing_configuration_says_so() {
         let SigstoreError::NotVerifiable { code, .. } = error else { panic!("{error}") };
         assert_eq!(code, expected);
     }
+}
+
+/// Rekor v1 is sent whole statements, and refuses large ones without a word about the reason.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_log_would_refuse_for_its_size_is_refused_before_anything_is_signed() {
+    let sigstore = Sigstore::start(Options { rekor_versions: vec![1], ..Options::default() }).await.unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&sigstore.signing_config_json()).unwrap();
+    config["rekorTlogUrls"][0]["url"] = serde_json::json!("https://rekor.sigstore.dev");
+    let of_bytes = |bytes: usize| {
+        let predicate = serde_json::json!({"components": "x".repeat(bytes)});
+        Statement::new(Digest::of(b"x"), PredicateType::CYCLONEDX, predicate).to_bytes()
+    };
+    let public = Services::from_json(config.to_string().as_bytes()).unwrap();
+    let public = KeylessSigner::new(public, email(&sigstore), trust_root(&sigstore), Arc::new(now)).unwrap();
+    for payload in [Payload::Bundle(of_bytes(3_500_000)), Payload::LegacyStatement(of_bytes(3_500_000))] {
+        let small = Payload::Bundle(of_bytes(10));
+        let error = public.sign_each(&[small, payload]).await.unwrap_err();
+        assert!(matches!(error, SigstoreError::TooLarge { most: 3_499_999, .. }), "{error}");
+        assert_eq!((error.kind(), error.setup().0), (SigstoreErrorKind::Configuration, "attestation-too-large"));
+    }
+    assert!(sigstore.log().all().is_empty(), "nobody was asked for anything");
+    // No verifier reads a larger bundle, wherever it is logged.
+    let error = signer(&sigstore, email(&sigstore)).sign(&[of_bytes(8_000_000)]).await.unwrap_err();
+    assert!(matches!(error, SigstoreError::TooLarge { .. }), "{error}");
+    // A log of one's own may take less: its refusal is told with the likely reason.
+    sigstore.faults().add(Service::Rekor, When::Always, Effect::Status(413));
+    let error = signer(&sigstore, email(&sigstore)).sign(&[of_bytes(800_000)]).await.unwrap_err();
+    assert_eq!(error.kind(), SigstoreErrorKind::Rejected);
+    assert!(error.to_string().contains("may refuse it for its size"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -251,11 +251,15 @@ pub(super) struct StopPoint {
     released: watch::Receiver<bool>,
 }
 
+/// Longer than any client takes to its next request, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 impl Stop {
-    /// Waits until a request is held here. `None` when the rule was cleared before one came.
+    /// Waits until a request is held here. `None` when the rule was cleared before one came, or when none came for
+    /// [`PATIENCE`]: a client that ended early must fail a test, not hang it.
     pub async fn wait_for_stop(&mut self) -> Option<Request> {
-        let request = self.hits.wait_for(Option::is_some).await.ok()?;
-        request.clone()
+        let hit = tokio::time::timeout(PATIENCE, self.hits.wait_for(Option::is_some)).await.ok()?;
+        hit.ok()?.clone()
     }
 
     /// Closes the held connection without an answer. Later requests that match are closed at once.

@@ -81,13 +81,14 @@ fn name(attestation: &AttestationOutcome) -> &str {
 
 fn attestation(attestation: &AttestationOutcome) -> String {
     let name = name(attestation);
+    let place = attestation.keeper().map(|page| format!(", kept at {page}")).unwrap_or_default();
     match attestation.statement() {
         Some(statement) => {
             let signer = statement.signer();
             let at = statement.logged_at().strftime("%Y-%m-%d %H:%M:%SZ");
-            format!("{} {name:<13} by {} at {at}\n", verdict(attestation.verdict()), signer.name)
+            format!("{} {name:<13} by {} at {at}{place}\n", verdict(attestation.verdict()), signer.name)
         }
-        None => format!("{} {name} {}\n", verdict(attestation.verdict()), attestation.bundle().short()),
+        None => format!("{} {name} {}{place}\n", verdict(attestation.verdict()), attestation.bundle().short()),
     }
 }
 

@@ -238,7 +238,9 @@ fn why(node: &NodeEvidence, predicate_type: &PredicateType, state: Verdict) -> V
     match state {
         Verdict::Verified => Vec::new(),
         Verdict::Unknown => {
-            let unread = node.attestations.iter().filter(|a| a.verdict == Verdict::Unknown);
+            let may_be =
+                |a: &&AttestationOutcome| a.predicate_type.as_ref().is_none_or(|t| t.satisfies(predicate_type));
+            let unread = node.attestations.iter().filter(|a| a.verdict == Verdict::Unknown).filter(may_be);
             node.problems.iter().chain(unread.flat_map(|a| a.reasons.iter())).cloned().collect()
         }
         Verdict::Refuted => {

@@ -38,6 +38,9 @@ pub struct AttestationOutcome {
     pub(super) logged_at: Option<Timestamp>,
     pub(super) bundle: Digest,
     pub(super) format: Format,
+    /// The page where it is kept, if that is not the registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kept_at: Option<String>,
     pub(super) verdict: Verdict,
     pub(super) reasons: Vec<Reason>,
     #[serde(skip)]
@@ -59,6 +62,7 @@ impl AttestationOutcome {
                 logged_at: Some(statement.logged_at()),
                 bundle,
                 format,
+                kept_at: None,
                 verdict: Verdict::Verified,
                 reasons: Vec::new(),
                 signer: Some(Box::new(statement.signer().clone())),
@@ -71,6 +75,7 @@ impl AttestationOutcome {
                 logged_at: refusal.found.as_ref().map(|found| found.logged_at),
                 bundle,
                 format,
+                kept_at: None,
                 verdict: Verdict::Refuted,
                 reasons: vec![refusal.reason()],
                 statement: None,
@@ -103,11 +108,30 @@ impl AttestationOutcome {
             logged_at: None,
             bundle: digest,
             format,
+            kept_at: None,
             verdict: Verdict::Unknown,
             reasons: vec![reason],
             statement: None,
             signer: None,
         }
+    }
+
+    /// Says of what could not be read that it is of this type, or nothing: the other types are not made *unknown* by it.
+    #[must_use]
+    pub fn which_can_only_be(self, predicate_type: PredicateType) -> Self {
+        Self { predicate_type: Some(predicate_type), ..self }
+    }
+
+    /// Says that it was not in the registry but at this page.
+    #[must_use]
+    pub fn kept_at(self, page: &str) -> Self {
+        Self { kept_at: Some(page.to_owned()), ..self }
+    }
+
+    /// The page where it is kept; `None` for what the registry holds.
+    #[must_use]
+    pub fn keeper(&self) -> Option<&str> {
+        self.kept_at.as_deref()
     }
 
     #[must_use]
@@ -250,7 +274,8 @@ impl NodeEvidence {
         if self.attestations.iter().filter(of_type).any(|a| a.verdict == Verdict::Verified) {
             return Verdict::Verified;
         }
-        let unread = |a: &AttestationOutcome| a.verdict == Verdict::Unknown;
+        let may_be = |a: &AttestationOutcome| a.predicate_type.as_ref().is_none_or(|t| t.satisfies(predicate_type));
+        let unread = |a: &AttestationOutcome| a.verdict == Verdict::Unknown && may_be(a);
         if !self.problems.is_empty() || self.attestations.iter().any(unread) {
             return Verdict::Unknown;
         }

@@ -20,7 +20,7 @@ use crate::ops::look::{Failures, Look};
 use crate::ops::promote::{FreshRegistry, Stop};
 use crate::policy::Reason;
 use crate::promotion::plan::{Adoption, PlanInput, TagList};
-use crate::promotion::{TagMove, Version};
+use crate::promotion::{Layouts, TagMove, Version};
 use crate::registry::Registry;
 use crate::sigstore::{Clock, Signer};
 
@@ -36,6 +36,8 @@ pub struct Operator {
     pub reporter: Arc<dyn Reporter>,
     pub identities: ExpectedIdentities,
     pub trust_root: TrustRoot,
+    /// Where what is said goes; it is read wherever it stands.
+    pub layouts: Layouts,
     pub clock: Clock,
 }
 

@@ -208,11 +208,7 @@ fn internal(message: impl Into<String>) -> Stop {
 fn signing_failed(result: &mut Promotion, error: &SigstoreError) -> Stop {
     let code = match error.kind() {
         SigstoreErrorKind::Configuration => {
-            return Stop::Setup {
-                code: "sigstore",
-                message: error.to_string(),
-                help: "check --trust-root and --signing-config: countersign doctor".to_owned(),
-            };
+            return Stop::Setup { code: error.setup().0, message: error.to_string(), help: error.setup().1.to_owned() };
         }
         SigstoreErrorKind::Unauthorized => ReasonCode::IdentityTokenRefused,
         SigstoreErrorKind::Unavailable | SigstoreErrorKind::Rejected => ReasonCode::SigningFailed,

@@ -26,6 +26,7 @@ use crate::evidence::{TrustRoot, VerifiedEvidence};
 use crate::identity::{ExpectedIdentities, IdentityRole};
 use crate::oci::{DigestReference, Tag};
 use crate::ops::Reporter;
+use crate::ops::builders::BuildersArchive;
 use crate::ops::kept::Kept;
 use crate::ops::look::Failures;
 use crate::policy::PolicySet;
@@ -62,6 +63,8 @@ pub struct Ports {
     pub scanner: Arc<dyn Scanner>,
     pub history: Arc<dyn History>,
     pub reporter: Arc<dyn Reporter>,
+    /// Where provenance may lie that was not pushed to the registry.
+    pub archive: Option<BuildersArchive>,
 }
 
 /// One candidate with the tags it may carry.

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::{try_join, try_join_all, try_join3};
+use futures_util::future::{try_join_all, try_join3};
 
-use crate::oci::{Descriptor, Digest, Tag, media_type};
+use crate::oci::{Digest, media_type};
 use crate::ops::promote::Gate;
 use crate::ops::promote::draft::Pending;
 use crate::ops::promote::survey::Surveyed;
 use crate::registry::RegistryError;
 use crate::registry::attach::{Placed, bundle_manifest, place, upload_bundles};
-use crate::registry::legacy::{merge_tag, with_layers};
+use crate::registry::legacy::attach_layers;
 use crate::sigstore::{Signed, SignedBundle, SignedLayer};
 
 /// What goes on one subject.
@@ -96,16 +96,9 @@ impl Gate<'_> {
         suffix: &str,
         layers: &[&SignedLayer],
     ) -> Result<(), RegistryError> {
-        if layers.is_empty() {
-            return Ok(());
-        }
         let registry = self.ports.registry.as_ref();
         let repository = &self.request.images[image].reference.repository;
-        let blobs = layers.iter().map(|l| registry.put_blob(repository, &l.descriptor.media_type, &l.bytes));
-        let descriptors: Vec<Descriptor> = layers.iter().map(|layer| layer.descriptor.clone()).collect();
-        let manifest = with_layers(registry, repository, &descriptors);
-        let (_, manifest) = try_join(try_join_all(blobs), manifest).await?;
-        merge_tag(registry, repository, &Tag::cosign_legacy(subject, suffix), &manifest).await?;
-        Ok(())
+        let layers: Vec<_> = layers.iter().map(|layer| (&layer.descriptor, layer.bytes.as_slice())).collect();
+        attach_layers(registry, repository, subject, suffix, &layers).await
     }
 }

@@ -125,11 +125,14 @@ impl Gate<'_> {
         let listed = self.listed(repository, &list, api);
         let evidence = gather_all(listed.as_ref(), repository, nodes, self.rules(), &required, Depth::Everything);
         let nothing_yet = Known::default();
-        let ((nodes, fallback), mut input) = join(evidence, self.facts(image, &nothing_yet, list)).await;
+        let ((mut nodes, fallback), mut input) = join(evidence, self.facts(image, &nothing_yet, list)).await;
         let own = self.look().records_in(&image.reference, &nodes[0].evidence);
         input.records.insert(image.reference.digest.clone(), own);
         Look { registry: &listed, ..self.look() }.read_records(&mut input).await;
         let fallback = nodes.iter().map(|n| n.evidence.digest().clone()).zip(fallback).collect();
+        if let Some(archive) = self.ports.archive.as_ref().filter(|_| self.request.settings.provenance.require) {
+            archive.add_to(&mut nodes, self.rules()).await;
+        }
         let provenance = Provenance::of(&nodes);
         // What a branch build signed is no evidence for a version: a stranger asks for the release identity.
         let ours = |statement: &Verified<Statement>| self.own.matches(statement.signer()).is_ok();

@@ -43,7 +43,7 @@ fn is_next(param: &str) -> bool {
 
 /// Why a list cannot be read to its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum PagingError {
+pub(crate) enum PagingError {
     #[error("the next page {0:?} is no address")]
     Address(String),
     #[error("the next page is on another host: {0}")]
@@ -54,21 +54,21 @@ pub(super) enum PagingError {
 
 /// The pages of one list. Only the origin that was asked may continue it, and no page comes twice.
 #[derive(Debug)]
-pub(super) struct Pages {
+pub(crate) struct Pages {
     visited: Vec<Url>,
 }
 
 impl Pages {
-    pub(super) fn new(first: Url) -> Self {
+    pub(crate) fn new(first: Url) -> Self {
         Self { visited: vec![first] }
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.visited.len()
     }
 
     /// The page after the present one, from its `Link` header.
-    pub(super) fn next(&mut self, header: Option<&str>) -> Result<Option<Url>, PagingError> {
+    pub(crate) fn next(&mut self, header: Option<&str>) -> Result<Option<Url>, PagingError> {
         let Some(target) = header.and_then(parse_next) else { return Ok(None) };
         let current = &self.visited[self.visited.len() - 1];
         let next = current.join(target).map_err(|_| PagingError::Address(target.chars().take(200).collect()))?;

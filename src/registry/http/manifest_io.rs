@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::oci::manifest::MAX_MANIFEST_BYTES;
 use crate::oci::{Digest, RawManifest, Reference, media_type};
 use crate::registry::http::exchange::{Answer, Call, Exchange, status_line};
-use crate::registry::http::retry::{Failure, Retry, retrying};
+use crate::registry::http::retry::{Failure, Retry};
 use crate::registry::{ErrorKind, PutOutcome, RegistryError};
 
 const CONTENT_DIGEST: &str = "docker-content-digest";
@@ -68,11 +68,8 @@ pub(super) async fn get(
     Ok(Some(RawManifest::new(&media_type, body.into())))
 }
 
-pub(super) async fn put(
-    exchange: &Exchange,
-    mut call: Call<'_>,
-    manifest: &RawManifest,
-) -> Result<PutOutcome, RegistryError> {
+/// A PUT that has not been sent yet.
+pub(super) fn writing<'a>(mut call: Call<'a>, manifest: &RawManifest) -> Result<Call<'a>, RegistryError> {
     let size = manifest.bytes().len() as u64;
     if size > MAX_MANIFEST_BYTES {
         let message = format!("manifest of {size} bytes; registries take at most {MAX_MANIFEST_BYTES}");
@@ -82,11 +79,16 @@ pub(super) async fn put(
         .map_err(|_| call.error(ErrorKind::Refused, "the manifest's media type cannot be sent"))?;
     call.method = Method::PUT;
     call.body = Bytes::copy_from_slice(manifest.bytes());
-    let call = call.header(CONTENT_TYPE, content_type);
-    let answer = retrying(call.deadline, &exchange.budget, || send_manifest(exchange, &call)).await?;
-    if let Some(stored) = content_digest(&call, &answer)?.filter(|stored| !stored.matches(manifest.bytes())) {
+    Ok(call.header(CONTENT_TYPE, content_type))
+}
+
+/// One PUT of [`writing`].
+pub(super) async fn put(exchange: &Exchange, call: &Call<'_>, manifest: &RawManifest) -> Result<PutOutcome, Failure> {
+    let answer = send_manifest(exchange, call).await?;
+    let stored = content_digest(call, &answer).map_err(Failure::fatal)?;
+    if let Some(stored) = stored.filter(|stored| !stored.matches(manifest.bytes())) {
         let message = format!("sent {}, the registry says it stored {stored}", manifest.digest());
-        return Err(call.error(ErrorKind::Contradiction, message));
+        return Err(Failure::fatal(call.error(ErrorKind::Contradiction, message)));
     }
     let tags = answer.headers.get_all("oci-tag").iter().filter_map(|value| value.to_str().ok()?.trim().parse().ok());
     Ok(PutOutcome { subject_handled: answer.headers.contains_key("oci-subject"), tags: tags.collect() })

@@ -16,7 +16,7 @@ mod error_body;
 mod exchange;
 mod limiter;
 mod limits;
-mod link;
+pub(super) mod link;
 mod manifest_io;
 mod options;
 mod realm;
@@ -29,6 +29,7 @@ mod token;
 mod upload;
 mod warning;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -52,7 +53,7 @@ pub use credentials::{CredentialOptions, ExplicitToken};
 pub use options::{HttpOptions, HttpSetupError};
 pub use warning::Warnings;
 
-use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, TagReference};
+use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, TagReference, media_type};
 use crate::registry::http::auth::Auth;
 use crate::registry::http::capability::Capabilities;
 use crate::registry::http::clients::Clients;
@@ -115,6 +116,18 @@ impl HttpRegistry {
             self.capabilities.multi_tag_absent(repository.registry());
         }
         Ok(outcome)
+    }
+
+    /// Between two attempts to write lies a pause of seconds or minutes, in which somebody else may have written the tag.
+    async fn may_replay(&self, repository: &Repository, target: &PutTarget) -> Result<bool, Failure> {
+        match target {
+            PutTarget::Digest | PutTarget::Tag(_) => Ok(true),
+            PutTarget::Tags(_) => Ok(false),
+            PutTarget::Move { tag, from } => {
+                let now = self.head(repository, tag).await.map_err(Failure::fatal)?;
+                Ok(now == *from)
+            }
+        }
     }
 
     /// Where, as whom and until when: what the calls of one method have in common.
@@ -204,7 +217,9 @@ impl Registry for HttpRegistry {
             PutTarget::Digest => {
                 (format!("{repository}@{}", manifest.digest()), format!("manifests/{}", manifest.digest()))
             }
-            PutTarget::Tag(tag) => (format!("{repository}:{tag}"), format!("manifests/{tag}")),
+            PutTarget::Tag(tag) | PutTarget::Move { tag, .. } => {
+                (format!("{repository}:{tag}"), format!("manifests/{tag}"))
+            }
             // Several tags at once came into registries years after the referrers API: who lacks that lacks this.
             PutTarget::Tags(_)
                 if self.capabilities.is_without_multi_tag(repository.registry())
@@ -220,7 +235,16 @@ impl Registry for HttpRegistry {
         };
         let visit = self.visit(repository, Direction::Write, "PUT manifest")?.about(subject);
         let visit = visit.sending(manifest.bytes().len());
-        let outcome = manifest_io::put(&self.exchange, visit.call(&tail), manifest).await;
+        let call = manifest_io::writing(visit.call(&tail), manifest)?;
+        let sent = AtomicBool::new(false);
+        let outcome = retrying(visit.deadline, &self.exchange.budget, || async {
+            if sent.swap(true, Ordering::Relaxed) && !self.may_replay(repository, target).await? {
+                return Ok(PutOutcome::default());
+            }
+            let put = manifest_io::put(&self.exchange, &call, manifest).await;
+            put.map_err(|failure| if matches!(target, PutTarget::Tags(_)) { failure.error.into() } else { failure })
+        })
+        .await;
         let outcome = match (target, outcome) {
             (PutTarget::Tags(wanted), outcome) => self.multi_tag(repository, wanted, outcome)?,
             (_, outcome) => outcome?,
@@ -259,7 +283,9 @@ impl Registry for HttpRegistry {
         let visit = self.visit(repository, Direction::Write, "PUT blob")?.about(subject).sending(bytes.len());
         let here = format!("blobs/{}", descriptor.digest);
         let work = async {
-            if bytes.len() > UPLOAD_UNASKED_BYTES && upload::exists(&self.exchange, visit.call(&here)).await? {
+            // A bundle was signed with a key made for it: nobody can have it already.
+            let ask = bytes.len() > UPLOAD_UNASKED_BYTES && media_type != media_type::SIGSTORE_BUNDLE;
+            if ask && upload::exists(&self.exchange, visit.call(&here)).await? {
                 return Ok(());
             }
             let (session, body) = (visit.call("blobs/uploads/"), Bytes::copy_from_slice(bytes));

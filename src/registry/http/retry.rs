@@ -1,16 +1,17 @@
 //! Repeats what is safe to repeat, until a deadline.
 //!
 //! Owns the loop and its pauses; each [`Failure`] says whether it may be repeated. All that goes through here is safe to
-//! replay: reads, manifest writes (same bytes, same digest), and upload sessions, which begin again as a whole.
+//! replay: reads, manifest writes (same bytes, same digest; a tag is looked at again first), and upload sessions, which
+//! begin again as a whole.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::registry::RegistryError;
 use crate::registry::backoff::Backoff;
 use crate::registry::http::limits::{FIRST_PAUSE, MAX_ATTEMPTS, MAX_PAUSE, MAX_RETRY_AFTER};
-use crate::registry::{ErrorKind, RegistryError};
 
 /// May this failure be tried again?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +36,7 @@ impl Failure {
 
     /// Repeated if its kind is one that may pass by itself.
     pub(super) fn by_kind(error: RegistryError) -> Self {
-        let passing = matches!(error.kind, ErrorKind::Unavailable | ErrorKind::RateLimited);
-        let retry = if passing { Retry::Again { after: None } } else { Retry::Never };
+        let retry = if error.kind.may_pass() { Retry::Again { after: None } } else { Retry::Never };
         Self { error, retry }
     }
 }
@@ -108,6 +108,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::registry::ErrorKind;
     use crate::registry::http::limits::RETRY_BUDGET;
 
     fn failure(retry: Retry) -> Failure {
