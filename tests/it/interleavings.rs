@@ -19,8 +19,11 @@ const PAIRS: usize = VERSIONS.len() / 2;
 const REQUESTS: u64 = 400;
 /// The longest delay of one request. A channel is written and looked at again in about five requests.
 const LONGEST_DELAY_MS: u64 = 60;
-/// The second release of a pair starts up to so much later: what a release of the sample takes.
-const LONGEST_OFFSET_MS: u64 = 600;
+/// The second release of a pair starts up to so much later, so that phases meet other phases.
+const LONGEST_OFFSET_MS: u64 = 200;
+/// Of two hundred pairs, those that must have written the same channel for the run to have shown anything. A third of all
+/// pairs hold the pre-release, and in many of the others the lower version finds a higher one in place.
+const LEAST_MEETINGS: usize = 20;
 
 /// SplitMix64: the same delays for the same seed.
 struct Dice(u64);
@@ -84,7 +87,7 @@ fn expected(released: &BTreeMap<&str, String>) -> BTreeMap<String, String> {
 #[derive(Debug, Default)]
 struct Tally {
     rounds: usize,
-    /// Rounds in which a run found a channel moved by the other, or put the other's version under it.
+    /// Rounds in which a channel was written more than once: by both, or by one that had to repair it.
     met: usize,
     failures: Vec<String>,
 }
@@ -113,7 +116,6 @@ async fn history(seed: u64) -> Tally {
     tally
 }
 
-/// Both runs wrote the same channel, or one wrote it twice: they met.
 fn wrote_twice(gateway: &Gateway) -> bool {
     let log = gateway.registry.log();
     let channels = ["1", "latest"].map(|tag| format!("/v2/{APP}/manifests/{tag}"));
@@ -152,7 +154,7 @@ async fn i4_two_hundred_pairs_of_releases_that_meet() {
     let (started, histories_needed) = (Instant::now(), 200_u64.div_ceil(PAIRS as u64));
     let tally = histories(1..1 + histories_needed).await;
     let line = format!(
-        "{} pairs of releases with late answers: {} times both wrote the same channel; {} wrong; {} s",
+        "{} pairs of releases with late answers: in {} a channel was written more than once; {} wrong; {} s",
         tally.rounds,
         tally.met,
         tally.failures.len(),
@@ -160,7 +162,7 @@ async fn i4_two_hundred_pairs_of_releases_that_meet() {
     );
     println!("{line}");
     assert!(tally.failures.is_empty(), "{}", tally.failures.join("\n\n"));
-    assert!(tally.rounds >= 200 && tally.met * 4 > tally.rounds, "the releases hardly ever met: {line}");
+    assert!(tally.rounds >= 200 && tally.met >= LEAST_MEETINGS, "the releases hardly ever met: {line}");
     if let Some(path) = std::env::var_os("COUNTERSIGN_INTERLEAVINGS") {
         std::fs::write(path, line + "\n").unwrap();
     }
