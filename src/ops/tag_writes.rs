@@ -161,14 +161,13 @@ impl TagWrites<'_> {
         (ended, written)
     }
 
-    /// Tags of one phase that get the same manifest. `None`: written, and not yet seen to stand.
+    /// Tags of one phase that get the same manifest; `None` for those that were written.
     async fn write_group<'m>(&self, lines: &[&'m TagMove], manifest: &RawManifest) -> Vec<Looked<'m>> {
         let together = match self.put_together(lines, manifest).await {
             Ok(together) => together,
             // Some, all or none of them stand now. The pause may have been long: each is looked at again.
             Err(error) if error.kind.may_pass() => {
-                let again = lines.iter().map(|line| async move { (*line, self.singly(line, manifest).await) });
-                return join_all(again).await;
+                return join_all(lines.iter().map(|line| async { (*line, self.singly(line, manifest).await) })).await;
             }
             Err(error) => {
                 let trouble = Trouble::from(error);
@@ -186,7 +185,7 @@ impl TagWrites<'_> {
     /// After a write whose outcome nobody told: a tag in place is counted as written by us.
     async fn singly(&self, line: &TagMove, manifest: &RawManifest) -> Result<Option<Moved>, Trouble> {
         match self.before(line).await? {
-            Some(Moved::InPlace) => Ok(Some(Moved::Written)),
+            Some(Moved::InPlace) => Ok(None),
             Some(moved) => Ok(Some(moved)),
             None => self.put(line, manifest).await.map(|()| None),
         }
