@@ -71,7 +71,11 @@ async fn provenance_that_only_github_has_proves_the_build_however_it_is_delivere
     let vsa = &statements(&bed.gateway.registry, APP, bed.digest())["https://slsa.dev/verification_summary/v1"];
     assert_eq!(vsa["predicate"]["verifiedLevels"], json!(["SLSA_BUILD_LEVEL_2"]));
     assert!(vsa["predicate"]["inputAttestations"].as_array().unwrap().iter().any(|input| input["uri"] == V1));
+    // A finished release asks nobody.
+    let asked = bed.github.log().len();
+    bed.github.fault(Some(Fault::Status(500)));
     bed.promote().await.is("unchanged", 0);
+    assert_eq!(bed.github.log().len(), asked);
 }
 
 #[tokio::test(flavor = "multi_thread")]

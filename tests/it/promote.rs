@@ -327,22 +327,6 @@ async fn a_stale_database_is_denied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tags_cost_at_most_three_requests_each_and_three_more() {
-    let gateway = Gateway::start().await;
-    gateway.release("1.2.3").await;
-    let requests = gateway.tag_requests(APP);
-    let shown: Vec<String> = requests.iter().map(ToString::to_string).collect();
-    assert!(requests.len() <= 3 * RELEASE_TAGS.len() + 3, "{} requests:\n{}", shown.len(), shown.join("\n"));
-
-    // Channels that exist already have to be looked at for the plan, too.
-    gateway.registry.clear_log();
-    gateway.release("1.2.4").await;
-    let requests = gateway.tag_requests(APP);
-    let shown: Vec<String> = requests.iter().map(ToString::to_string).collect();
-    assert!(requests.len() <= 3 * RELEASE_TAGS.len() + 3 + 3, "{} requests:\n{}", shown.len(), shown.join("\n"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_phase_is_one_request_where_several_tags_may_be_written_at_once() {
     let gateway = Gateway::start().await;
     gateway.registry.faults().on(Switch::MultiTag);

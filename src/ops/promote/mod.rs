@@ -172,6 +172,7 @@ impl Gate<'_> {
                 return self.promote_tags(result, &surveyed, approval).await;
             }
         }
+        let surveyed = self.ask_builders(surveyed).await;
         self.stop_unless_provenance_is_known(&mut result, &surveyed)?;
         // 2 SBOM, 3 scan
         let proofs = self.prove(&mut result, &trees).await?;

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
+
 use crate::evidence::predicates::vsa::ResourceDescriptor;
 use crate::evidence::provenance::BuildLevel;
 use crate::evidence::verdict::{AttestationOutcome, NodeEvidence, NodeKind, Verdict, provenance_verdict};
@@ -103,6 +105,21 @@ impl Provenance {
 }
 
 impl Gate<'_> {
+    /// Asks the builders' archive where provenance is required and the registry has none that counts. Only a run that has to
+    /// decide does: a finished release stays finished, whether or not anybody answers.
+    pub(in crate::ops::promote) async fn ask_builders(&self, mut surveyed: Vec<Surveyed>) -> Vec<Surveyed> {
+        let Some(archive) = self.ports.archive.as_ref().filter(|_| self.request.settings.provenance.require) else {
+            return surveyed;
+        };
+        let rules = self.rules();
+        let each = surveyed.iter_mut().map(|surveyed| async move {
+            archive.add_to(&mut surveyed.found, rules).await;
+            surveyed.provenance = Provenance::of(&surveyed.found);
+        });
+        join_all(each).await;
+        surveyed
+    }
+
     /// Could not look is not "not there" (I6).
     pub(in crate::ops::promote) fn stop_unless_provenance_is_known(
         &self,

@@ -34,6 +34,8 @@ pub(in crate::ops::promote) struct Surveyed {
     pub(in crate::ops::promote) left_over: BTreeSet<Tag>,
     /// The candidate's tree with the attestations found, root first.
     pub(in crate::ops::promote) nodes: Vec<TreeNode>,
+    /// The same with what others signed.
+    pub(in crate::ops::promote) found: Vec<TreeNode>,
     /// Per node, entries of its fallback index seen in this run.
     pub(in crate::ops::promote) fallback: BTreeMap<Digest, Vec<Descriptor>>,
     /// Who claims to have built it.
@@ -125,22 +127,20 @@ impl Gate<'_> {
         let listed = self.listed(repository, &list, api);
         let evidence = gather_all(listed.as_ref(), repository, nodes, self.rules(), &required, Depth::Everything);
         let nothing_yet = Known::default();
-        let ((mut nodes, fallback), mut input) = join(evidence, self.facts(image, &nothing_yet, list)).await;
+        let ((nodes, fallback), mut input) = join(evidence, self.facts(image, &nothing_yet, list)).await;
         let own = self.look().records_in(&image.reference, &nodes[0].evidence);
         input.records.insert(image.reference.digest.clone(), own);
         Look { registry: &listed, ..self.look() }.read_records(&mut input).await;
         let fallback = nodes.iter().map(|n| n.evidence.digest().clone()).zip(fallback).collect();
-        if let Some(archive) = self.ports.archive.as_ref().filter(|_| self.request.settings.provenance.require) {
-            archive.add_to(&mut nodes, self.rules()).await;
-        }
         let provenance = Provenance::of(&nodes);
+        let found = nodes.clone();
         // What a branch build signed is no evidence for a version: a stranger asks for the release identity.
         let ours = |statement: &Verified<Statement>| self.own.matches(statement.signer()).is_ok();
         let nodes: Vec<TreeNode> = nodes.into_iter().map(|node| node.signed_by(ours)).collect();
         let evidence: Vec<_> = nodes.iter().map(|n| n.evidence.clone()).collect();
         let complete = complete(self.request.layouts, &image.reference, &evidence).and_then(Result::ok);
         let (plan, left_over) = (plan_tags(&input), left_over(&input));
-        Surveyed { plan, left_over, nodes, fallback, provenance, complete }
+        Surveyed { plan, left_over, nodes, found, fallback, provenance, complete }
     }
 
     /// The registry for evidence beside the layout we write to: cosign's older tags, and fallback tags where there is a

@@ -53,7 +53,7 @@ pub use credentials::{CredentialOptions, ExplicitToken};
 pub use options::{HttpOptions, HttpSetupError};
 pub use warning::Warnings;
 
-use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, TagReference};
+use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, TagReference, media_type};
 use crate::registry::http::auth::Auth;
 use crate::registry::http::capability::Capabilities;
 use crate::registry::http::clients::Clients;
@@ -283,7 +283,9 @@ impl Registry for HttpRegistry {
         let visit = self.visit(repository, Direction::Write, "PUT blob")?.about(subject).sending(bytes.len());
         let here = format!("blobs/{}", descriptor.digest);
         let work = async {
-            if bytes.len() > UPLOAD_UNASKED_BYTES && upload::exists(&self.exchange, visit.call(&here)).await? {
+            // A bundle was signed with a key made for it: nobody can have it already.
+            let ask = bytes.len() > UPLOAD_UNASKED_BYTES && media_type != media_type::SIGSTORE_BUNDLE;
+            if ask && upload::exists(&self.exchange, visit.call(&here)).await? {
                 return Ok(());
             }
             let (session, body) = (visit.call("blobs/uploads/"), Bytes::copy_from_slice(bytes));
