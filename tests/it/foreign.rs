@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use countersign_sandbox::registry::{Fault, Place, When};
+use countersign_sandbox::registry::{Fault, Place, RetryAfter, When};
 
 use crate::support::{APP, Gateway, Run, digest, sample};
 
@@ -19,7 +19,7 @@ async fn while_writing(gateway: &Gateway, tag: &str, place: Place, fault: Fault,
     gateway.registry.faults().add(when, place, fault.clone());
     let run = gateway.command(&["promote", &candidate, "--version", "1.2.3"]).output();
     let arrived = async {
-        let answered = |status: Option<u16>| !matches!(fault, Fault::Status(_)) || status.is_some();
+        let answered = |status: Option<u16>| !matches!(fault, Fault::RateLimited(_)) || status.is_some();
         let here = || gateway.registry.log().iter().any(|r| r.method == "PUT" && r.path() == put && answered(r.status));
         while !here() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -56,11 +56,13 @@ async fn i4_a_foreign_move_after_our_write_is_a_conflict_and_stays() {
 /// A failed write is not sent again over what somebody put there meanwhile: between two attempts lies a pause.
 #[tokio::test(flavor = "multi_thread")]
 async fn i3_i4_a_write_is_not_replayed_over_a_foreign_move() {
+    // The pause is long enough to act in on any machine.
+    let slow_down = Fault::RateLimited(RetryAfter::Seconds(2));
     for (tag, code) in [("latest", "tag-moved"), ("v1.2.3", "tag-taken")] {
         for place in [Place::Before, Place::After] {
             let gateway = Gateway::start().await;
             let act = || drop(taken(&gateway, tag));
-            let run = while_writing(&gateway, tag, place, Fault::Status(503), act).await;
+            let run = while_writing(&gateway, tag, place, slow_down.clone(), act).await;
             run.is("conflict", 8).because(code);
             assert_eq!(gateway.tags()[tag], taken(&gateway, tag), "{tag}, {place:?}");
         }

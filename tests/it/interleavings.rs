@@ -25,7 +25,7 @@ const LONGEST_OFFSET_MS: u64 = 200;
 /// pairs hold the pre-release, and in many of the others the lower version finds a higher one in place.
 const LEAST_MEETINGS: usize = 20;
 
-/// SplitMix64: the same delays for the same seed.
+/// `SplitMix64`: the same delays for the same seed.
 struct Dice(u64);
 
 impl Dice {
