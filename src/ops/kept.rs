@@ -86,8 +86,8 @@ impl Registry for Kept {
             return Ok(Some(kept));
         }
         let found = self.inner.manifest(reference).await?;
-        if let (Reference::Digest(reference), Some(manifest)) = (reference, &found) {
-            self.keep_manifest(&reference.repository, manifest);
+        if let Some(manifest) = &found {
+            self.keep_manifest(reference.repository(), manifest);
         }
         Ok(found)
     }

@@ -16,6 +16,7 @@ use futures_util::stream;
 use crate::oci::{Digest, DigestReference, Reference, Repository, Tag, TagReference};
 use crate::ops::gather::Rules;
 use crate::ops::gather::lookup_failure;
+use crate::ops::kept::Kept;
 use crate::ops::listed::{Listed, is_evidence_tag};
 use crate::ops::look::{Failures, Look, RECORDS};
 use crate::policy::{Reason, ReasonCode};
@@ -27,7 +28,7 @@ use crate::registry::Registry;
 const PARALLEL: usize = 16;
 
 /// Releases whose whole tree is looked at unless more are asked for: about thirty requests each.
-pub const DEFAULT_TREES: usize = 15;
+pub const DEFAULT_TREES: usize = 10;
 
 /// Under which rules, and how far.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +83,9 @@ pub async fn audit(registry: &Arc<dyn Registry>, repository: &Repository, rules:
     };
     let listed: Arc<dyn Registry> = Arc::new(Listed::new(registry, repository, &list));
     let failures = Failures::default();
-    let look = Look { registry: &listed, rules: rules.rules, failures: &failures };
+    // Trees come back to what was read of their root.
+    let kept: Arc<dyn Registry> = Arc::new(Kept::new(&listed));
+    let look = Look { registry: &kept, rules: rules.rules, failures: &failures };
     let facts = read(&look, registry, repository, list, &mut audit).await;
     tags::check(&facts, &mut audit);
     trees::check(&look, rules, &facts, &mut audit).await;
