@@ -256,7 +256,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Stop {
     /// Waits until a request is held here. `None` when the rule was cleared before one came, or when none came for
-    /// [`PATIENCE`]: a client that ended early must fail a test, not hang it.
+    /// two minutes: a client that ended early must fail a test, not hang it.
     pub async fn wait_for_stop(&mut self) -> Option<Request> {
         let hit = tokio::time::timeout(PATIENCE, self.hits.wait_for(Option::is_some)).await.ok()?;
         hit.ok()?.clone()

@@ -1,7 +1,7 @@
 //! Writes referrers without staying to see them, for a caller that reads everything back anyway: one look at each list
 //! instead of two.
 //!
-//! The rules are those of [`attach`](super::attach): the new index is the union of what stands and ours, read right
+//! The rules are those of [`attach`]: the new index is the union of what stands and ours, read right
 //! before it is written. Whether it stands after settling is for the caller to look at, who repairs what does not.
 
 use std::collections::BTreeMap;
