@@ -45,8 +45,9 @@ pub const MAX_REFERRERS: usize = 100;
 pub enum PutTarget {
     Digest,
     Tag(Tag),
-    /// Under this tag, which showed `from` when it was looked at a moment ago. It is looked at again before the write is
-    /// replayed, and not written once it shows something else: the caller has to look after the write in any case.
+    /// Under this tag, which showed `from` when it was looked at a moment ago. The write is made on that condition, which
+    /// most registries ignore; the tag is looked at again before the write is replayed, and not written once it shows
+    /// something else. So the caller has to look after the write in any case.
     Move {
         tag: Tag,
         from: Option<Digest>,

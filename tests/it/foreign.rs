@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use countersign_sandbox::registry::{Fault, Place, RetryAfter, When};
+use countersign_sandbox::registry::{Fault, Place, RetryAfter, Switch, When};
 
 use crate::support::{APP, Gateway, Run, digest, sample};
 
@@ -73,7 +73,7 @@ async fn i3_i4_a_write_is_not_replayed_over_a_foreign_move() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i4_a_failed_write_of_several_tags_is_not_replayed_over_a_foreign_move() {
     let gateway = Gateway::start().await;
-    gateway.registry.faults().on(countersign_sandbox::registry::Switch::MultiTag);
+    gateway.registry.faults().on(Switch::MultiTag);
     let candidate = gateway.build("1.2.3");
     gateway.registry.clear_log();
     let put = When::method("PUT").matching("tag=1.2$|tag=1.2&|tag=1&|tag=1$").first(1);
@@ -107,6 +107,32 @@ async fn i4_a_channel_moved_back_after_our_write_is_moved_forward_again() {
     while_writing(&gateway, "latest", Place::After, Fault::Delay(PAUSE), act).await.is("promoted", 0);
     assert_eq!(gateway.tags()["latest"], gateway.tags()["1.2.3"]);
     assert_ne!(gateway.tags()["latest"], digest(&older));
+}
+
+/// Where the registry obeys conditions there is no window: what somebody else wrote stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn i3_i4_a_registry_that_obeys_conditions_leaves_no_window() {
+    for (tag, code) in [("latest", "tag-moved"), ("v1.2.3", "tag-taken")] {
+        let gateway = Gateway::start().await;
+        gateway.registry.faults().on(Switch::ConditionalPut);
+        gateway.release("1.2.2").await;
+        let act = || drop(taken(&gateway, tag));
+        let run = while_writing(&gateway, tag, Place::Before, Fault::Delay(PAUSE), act).await;
+        run.is("conflict", 8).because(code);
+        assert_eq!(gateway.tags()[tag], taken(&gateway, tag), "{tag}");
+    }
+}
+
+/// A condition that fails although nobody moved the tag is the registry's own idea of entity tags: the looks still hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_misreads_conditions_gets_writes_without_them() {
+    let gateway = Gateway::start().await;
+    gateway.registry.faults().on(Switch::MisreadConditions);
+    gateway.release("1.2.2").await;
+    gateway.release("1.2.3").await;
+    assert_eq!(gateway.tags()["latest"], gateway.tags()["1.2.3"]);
+    let refused = gateway.registry.log().iter().filter(|r| r.method == "PUT" && r.status == Some(412)).count();
+    assert!((1..=5).contains(&refused), "asked once, then no more: {refused}");
 }
 
 /// As it is, not as it should be: between HEAD and PUT nobody can see anything. The window is one round trip.

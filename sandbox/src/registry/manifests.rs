@@ -105,6 +105,9 @@ fn write(call: &mut Call<'_>, repository: &str, reference: &Reference) -> Reply 
     if let Some(tag) = tags.iter().find(|tag| is_immutable(call, repository, tag)) {
         return immutable(repository, tag);
     }
+    if !condition_holds(call, repository, reference) {
+        return Reply::error(412, "PRECONDITION_FAILED", "the tag is not what the request expects");
+    }
     let manifest = Manifest { bytes: call.body.clone(), media_type: admitted.media_type };
     let stored = call.store.repository(repository);
     stored.manifests.insert(digest.clone(), manifest);
@@ -125,6 +128,27 @@ fn tags_to_set(call: &Call<'_>, reference: &Reference) -> Result<Vec<String>, Re
         }
         Reference::Digest(_) => Ok(Vec::new()),
     }
+}
+
+/// RFC 9110, section 13.1, for what the reference shows now.
+fn condition_holds(call: &Call<'_>, repository: &str, reference: &Reference) -> bool {
+    let conditions = [call.header("if-match"), call.header("if-none-match")];
+    if call.faults.is_on(|s| matches!(s, Switch::MisreadConditions)) {
+        return conditions.iter().all(Option::is_none);
+    }
+    if !call.faults.is_on(|s| matches!(s, Switch::ConditionalPut)) {
+        return true;
+    }
+    let stored = call.store.repositories.get(repository);
+    let shown = match reference {
+        Reference::Tag(tag) => stored.and_then(|r| r.tags.get(tag)).map(|tag| format!("\"{}\"", tag.digest)),
+        Reference::Digest(digest) => Some(format!("\"{digest}\"")),
+    };
+    let meets = |wanted: &str| match (wanted, &shown) {
+        ("*", shown) => shown.is_some(),
+        (wanted, shown) => shown.as_deref() == Some(wanted),
+    };
+    conditions[0].is_none_or(meets) && !conditions[1].is_some_and(meets)
 }
 
 fn is_immutable(call: &Call<'_>, repository: &str, tag: &str) -> bool {

@@ -41,6 +41,11 @@ pub enum Switch {
     ImmutableTags(Regex),
     /// Reading the tag `sha256-<hex>` gives the manifest of that digest: GitLab.
     DigestAsTag,
+    /// `If-Match` and `If-None-Match` of a manifest PUT are obeyed, with the quoted digest as entity tag. Elsewhere they are
+    /// ignored, as in every registry that was measured.
+    ConditionalPut,
+    /// Every manifest PUT with a condition answers 412, as if entity tags were something else than digests.
+    MisreadConditions,
     /// `PUT /manifests/DIGEST?tag=a&tag=b` sets these tags and answers `OCI-Tag`: zot, olareg. Elsewhere it is ignored.
     MultiTag,
     /// Lists are given in pages of at most this many entries, with `Link`.

@@ -1,7 +1,7 @@
 //! Manifests: raw bytes in and out, capped while reading, hashed before they are handed out (I7).
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 
@@ -82,16 +82,35 @@ pub(super) fn writing<'a>(mut call: Call<'a>, manifest: &RawManifest) -> Result<
     Ok(call.header(CONTENT_TYPE, content_type))
 }
 
-/// One PUT of [`writing`].
-pub(super) async fn put(exchange: &Exchange, call: &Call<'_>, manifest: &RawManifest) -> Result<PutOutcome, Failure> {
-    let answer = send_manifest(exchange, call).await?;
+/// A PUT that is only to happen while the tag shows `from` (RFC 9110, section 13.1). Most registries ignore conditions, so
+/// a success proves nothing.
+pub(super) fn while_it_shows<'a>(call: Call<'a>, from: Option<&Digest>) -> Call<'a> {
+    let condition = match from {
+        None => Ok((IF_NONE_MATCH, HeaderValue::from_static("*"))),
+        // The entity tag of a manifest is its digest, in quotes.
+        Some(digest) => HeaderValue::from_str(&format!("\"{digest}\"")).map(|value| (IF_MATCH, value)),
+    };
+    match condition {
+        Ok((name, value)) => call.header(name, value),
+        // Digests are plain ASCII; without a condition the looks before and after still stand.
+        Err(_) => call,
+    }
+}
+
+/// One PUT of [`writing`]. `None`: a condition of the request does not hold (412).
+pub(super) async fn put(
+    exchange: &Exchange,
+    call: &Call<'_>,
+    manifest: &RawManifest,
+) -> Result<Option<PutOutcome>, Failure> {
+    let Some(answer) = send_manifest(exchange, call).await? else { return Ok(None) };
     let stored = content_digest(call, &answer).map_err(Failure::fatal)?;
     if let Some(stored) = stored.filter(|stored| !stored.matches(manifest.bytes())) {
         let message = format!("sent {}, the registry says it stored {stored}", manifest.digest());
         return Err(Failure::fatal(call.error(ErrorKind::Contradiction, message)));
     }
     let tags = answer.headers.get_all("oci-tag").iter().filter_map(|value| value.to_str().ok()?.trim().parse().ok());
-    Ok(PutOutcome { subject_handled: answer.headers.contains_key("oci-subject"), tags: tags.collect() })
+    Ok(Some(PutOutcome { subject_handled: answer.headers.contains_key("oci-subject"), tags: tags.collect() }))
 }
 
 /// `false`: there was nothing to delete.
@@ -107,11 +126,14 @@ pub(super) async fn delete(exchange: &Exchange, mut call: Call<'_>) -> Result<bo
 
 /// One PUT. "Blob unknown" may pass: docker-registry's file storage says so while another client uploads the same blob
 /// (it rewrites a link in place), and stores behind hosted registries show what was uploaded a little later.
-async fn send_manifest(exchange: &Exchange, call: &Call<'_>) -> Result<Answer, Failure> {
+async fn send_manifest(exchange: &Exchange, call: &Call<'_>) -> Result<Option<Answer>, Failure> {
     let mut answer = exchange.attempt(call).await?;
     // The specification says 201; whether a `Location` comes with it does not matter to us.
     if matches!(answer.status.as_u16(), 200..=202 | 204) {
-        return Ok(answer);
+        return Ok(Some(answer));
+    }
+    if answer.status == StatusCode::PRECONDITION_FAILED && is_conditional(call) {
+        return Ok(None);
     }
     let body = exchange.error_body(call, &mut answer).await;
     let mut failure = exchange.failure(call, &answer, &body);
@@ -119,6 +141,10 @@ async fn send_manifest(exchange: &Exchange, call: &Call<'_>) -> Result<Answer, F
         failure.retry = Retry::Again { after: None };
     }
     Err(failure)
+}
+
+fn is_conditional(call: &Call<'_>) -> bool {
+    call.headers.contains_key(IF_MATCH) || call.headers.contains_key(IF_NONE_MATCH)
 }
 
 fn accepting(mut call: Call<'_>, method: Method) -> Call<'_> {

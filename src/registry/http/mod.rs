@@ -130,6 +130,22 @@ impl HttpRegistry {
         }
     }
 
+    /// The tag shows something else by now, and is left alone; or the registry compares with something other than the
+    /// digest, and the write is made without a condition. Only a look tells.
+    async fn condition_failed(
+        &self,
+        repository: &Repository,
+        target: &PutTarget,
+        plain: &Call<'_>,
+        manifest: &RawManifest,
+    ) -> Result<PutOutcome, Failure> {
+        if !self.may_replay(repository, target).await? {
+            return Ok(PutOutcome::default());
+        }
+        self.capabilities.conditions_misread(repository.registry());
+        Ok(manifest_io::put(&self.exchange, plain, manifest).await?.unwrap_or_default())
+    }
+
     /// Where, as whom and until when: what the calls of one method have in common.
     fn visit(
         &self,
@@ -235,14 +251,24 @@ impl Registry for HttpRegistry {
         };
         let visit = self.visit(repository, Direction::Write, "PUT manifest")?.about(subject);
         let visit = visit.sending(manifest.bytes().len());
-        let call = manifest_io::writing(visit.call(&tail), manifest)?;
+        let plain = manifest_io::writing(visit.call(&tail), manifest)?;
+        let call = match target {
+            PutTarget::Move { from, .. } if !self.capabilities.misreads_conditions(repository.registry()) => {
+                manifest_io::while_it_shows(plain.clone(), from.as_ref())
+            }
+            _ => plain.clone(),
+        };
         let sent = AtomicBool::new(false);
         let outcome = retrying(visit.deadline, &self.exchange.budget, || async {
             if sent.swap(true, Ordering::Relaxed) && !self.may_replay(repository, target).await? {
                 return Ok(PutOutcome::default());
             }
-            let put = manifest_io::put(&self.exchange, &call, manifest).await;
-            put.map_err(|failure| if matches!(target, PutTarget::Tags(_)) { failure.error.into() } else { failure })
+            match manifest_io::put(&self.exchange, &call, manifest).await {
+                Ok(Some(outcome)) => Ok(outcome),
+                Ok(None) => self.condition_failed(repository, target, &plain, manifest).await,
+                Err(failure) if matches!(target, PutTarget::Tags(_)) => Err(failure.error.into()),
+                Err(failure) => Err(failure),
+            }
         })
         .await;
         let outcome = match (target, outcome) {

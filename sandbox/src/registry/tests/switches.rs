@@ -127,6 +127,26 @@ async fn multi_tag() {
 }
 
 #[tokio::test]
+async fn conditional_put() {
+    let put = async |bed: &Bed, name: &str, value: &str| {
+        let index = bed.sample.manifest.clone();
+        bed.send("PUT", "/v2/org/app/manifests/v1", &[("content-type", OCI_INDEX), (name, value)], &index).await.status
+    };
+    let bed = Bed::new(vec![Switch::ConditionalPut]).await;
+    let shown = format!("\"{}\"", bed.sample.digest);
+    assert_eq!(put(&bed, "if-match", &shown).await, 412, "nothing is there");
+    assert_eq!(put(&bed, "if-none-match", "*").await, 201);
+    assert_eq!(put(&bed, "if-none-match", "*").await, 412);
+    assert_eq!(put(&bed, "if-match", "\"sha256:other\"").await, 412);
+    assert_eq!(put(&bed, "if-match", &shown).await, 201);
+    let plain = Bed::new(vec![]).await;
+    assert_eq!(put(&plain, "if-match", "\"sha256:other\"").await, 201, "ignored");
+    let misread = Bed::new(vec![Switch::MisreadConditions]).await;
+    assert_eq!(put(&misread, "if-none-match", "*").await, 412);
+    assert_eq!(misread.put_index("v1").await.status, 201);
+}
+
+#[tokio::test]
 async fn accept_by_name() {
     let bed = Bed::new(vec![Switch::AcceptByName]).await;
     assert_eq!(bed.get(&bed.index_path()).await.status, 404);
