@@ -55,7 +55,7 @@ pub struct WiringError {
 
 impl WiringError {
     fn new(code: &'static str, error: &dyn std::error::Error, help: &str) -> Self {
-        Self { code, message: crate::ops::promote::chain(error), help: help.to_owned() }
+        Self { code, message: crate::causes::chain(error), help: help.to_owned() }
     }
 }
 

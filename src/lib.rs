@@ -6,6 +6,7 @@
 //! (`tests/it/architecture.rs` checks it).
 
 // ── tier 1: core. Synchronous; no sockets, files, environment, clock, randomness ──
+pub mod causes;
 pub mod evidence;
 pub mod identity;
 pub mod oci;

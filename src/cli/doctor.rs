@@ -131,7 +131,7 @@ async fn scanner(shared: &Shared, app: &App) -> Vec<Check> {
     };
     let said = |error: crate::scanner::ScanError| {
         let help = error.help().to_owned();
-        (crate::ops::promote::chain(&error), help)
+        (crate::causes::chain(&error), help)
     };
     let binary = scanner.identity().await.map_err(said);
     let binary = binary.map(|id| {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::causes::chain;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::options::Shared;
@@ -17,7 +18,7 @@ use crate::cli::{promote, source, wiring};
 use crate::evidence::scan::{Finding, Scan, Severity};
 use crate::image::{NodeKind, catalog};
 use crate::oci::Platform;
-use crate::ops::promote::{chain, sbom_subject};
+use crate::ops::promote::sbom_subject;
 use crate::packages::Anomaly;
 use crate::policy::input::Settings;
 use crate::policy::{Reason, ReasonCode};

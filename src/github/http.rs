@@ -15,15 +15,16 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, sleep, timeout_at};
-use url::{Host, Url};
+use url::Url;
 
+use crate::causes::innermost;
 use crate::evidence::MAX_BUNDLE_BYTES;
 use crate::github::attestations::{self, Entry};
 use crate::github::{ErrorKind, GitHub, GitHubError, MAX_ATTESTATIONS, Relation};
 use crate::identity::GitHubRepository;
 use crate::oci::Digest;
 use crate::promotion::Commit;
-use crate::registry::Pages;
+use crate::registry::{Pages, is_loopback};
 
 /// The API of github.com.
 pub const PUBLIC_API: &str = "https://api.github.com";
@@ -116,7 +117,7 @@ impl HttpGitHub {
         if is_loopback(&url) {
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|e| GitHubSetupError::Client { why: root_cause(&e) })?;
+        let client = builder.build().map_err(|e| GitHubSetupError::Client { why: innermost(&e) })?;
         Ok(Self { api: url, token: token.transpose()?, client, deadline: deadline.unwrap_or(DEFAULT_DEADLINE) })
     }
 
@@ -162,7 +163,7 @@ impl HttpGitHub {
                 request = request.header(header::AUTHORIZATION, token.clone());
             }
             let accept = request.header(header::ACCEPT, "application/vnd.github+json");
-            let response = accept.send().await.map_err(|e| Trouble::unavailable(&root_cause(&e)))?;
+            let response = accept.send().await.map_err(|e| Trouble::unavailable(&innermost(&e)))?;
             let status = response.status();
             if status.is_redirection() {
                 url = redirected(&url, response.headers())?;
@@ -332,7 +333,7 @@ fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url, Trouble> {
 
 async fn read(mut response: reqwest::Response, max: u64) -> Result<Vec<u8>, Trouble> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| Trouble::unavailable(&root_cause(&e)))? {
+    while let Some(chunk) = response.chunk().await.map_err(|e| Trouble::unavailable(&innermost(&e)))? {
         if (body.len() + chunk.len()) as u64 > max {
             let message = format!("an answer of more than {max} bytes");
             return Err(Trouble { kind: ErrorKind::Limit, message, again: None });
@@ -345,22 +346,4 @@ async fn read(mut response: reqwest::Response, max: u64) -> Result<Vec<u8>, Trou
 /// Origin and path; a query may be a signature.
 fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
-}
-
-/// In the innermost words, which never hold the address.
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

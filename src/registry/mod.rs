@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::oci::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
+pub(crate) use http::endpoint::is_loopback;
 pub(crate) use http::link::Pages;
 pub use stop::StopSignal;
 

@@ -2,6 +2,7 @@
 //!
 //! The crates' own clients read answers without a limit and give the timestamp authority's status only as text.
 
+use crate::causes::innermost;
 use crate::sigstore::retry::{Attempt, excerpt, is_transient};
 use crate::sigstore::{Service, SigstoreError};
 
@@ -22,7 +23,7 @@ pub(super) async fn post(
     body: Vec<u8>,
     secret: &str,
 ) -> Result<Vec<u8>, Trouble> {
-    let lost = |e: reqwest::Error| Trouble::Transport { why: excerpt(&cause(&e), secret) };
+    let lost = |e: reqwest::Error| Trouble::Transport { why: excerpt(&innermost(&e), secret) };
     let request = http.post(url).header("content-type", content_type).body(body);
     let mut response = request.send().await.map_err(lost)?;
     let status = response.status();
@@ -38,15 +39,6 @@ pub(super) async fn post(
     }
     let text = String::from_utf8_lossy(&answer);
     Err(Trouble::Status { status: status.as_u16(), why: excerpt(&text, secret) })
-}
-
-/// The innermost cause: "connection refused" says more than "error sending request".
-fn cause(error: &reqwest::Error) -> String {
-    let mut inner: &dyn std::error::Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
 }
 
 impl Trouble {

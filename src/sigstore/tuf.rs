@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use sigstore_trust_root::tuf::{SIGNING_CONFIG_TARGET, TRUSTED_ROOT_TARGET};
 use sigstore_tuf::{FileStore, HttpRepository, Repository, StoreRepository, Updater};
 
+use crate::causes::chain;
 use crate::evidence::TrustRoot;
 use crate::sigstore::{Instance, Services, SigstoreError};
 
@@ -154,17 +155,6 @@ async fn load(
     };
     let expires = updater.trusted().root().expires.to_string().parse().ok();
     Ok(Loaded { trusted_root, signing_config, expires })
-}
-
-/// The error with its causes, which its own text leaves out.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

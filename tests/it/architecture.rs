@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders by tier; a module may name modules of its own tier and of lower ones.
-const TIERS: [(&str, u8); 19] = [
+const TIERS: [(&str, u8); 20] = [
+    ("causes", 1),
     ("oci", 1),
     ("identity", 1),
     ("packages", 1),

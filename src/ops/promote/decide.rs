@@ -186,7 +186,7 @@ fn decision_document(decision: &Decision) -> Vec<u8> {
 fn policy_failed(error: PolicyError) -> Stop {
     Stop::Setup {
         code: "policy",
-        message: crate::ops::promote::prove::chain(&error),
+        message: crate::causes::chain(&error),
         help: "check the files given by --policy".to_owned(),
     }
 }

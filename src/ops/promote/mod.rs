@@ -38,7 +38,7 @@ use crate::registry::Registry;
 use crate::scanner::Scanner;
 use crate::sigstore::{Clock, Signer};
 
-pub use prove::{chain, sbom_subject};
+pub use prove::sbom_subject;
 pub use result::{EvidenceFile, ImageResult, Promotion, State, Stop};
 pub use resume::recorded;
 

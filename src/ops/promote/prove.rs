@@ -6,6 +6,7 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::causes::chain;
 use crate::evidence::scan::Scan;
 use crate::image::{ImageNode, ImageTree, RegistrySource, catalog};
 use crate::oci::{Digest, Repository};
@@ -135,16 +136,4 @@ fn file_platform(proof: &Proof) -> String {
         Some(platform) => platform.to_string(),
         None => proof.node.digest.hex().chars().take(12).collect(),
     }
-}
-
-/// An error with its causes on one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }

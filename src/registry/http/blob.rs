@@ -12,9 +12,9 @@ use http::{StatusCode, Version};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::causes::innermost;
 use crate::oci::digest::Hasher;
 use crate::oci::{Descriptor, Digest};
-use crate::registry::http::clients::root_cause;
 use crate::registry::http::exchange::{Answer, Call, Exchange};
 use crate::registry::http::limits::MAX_REDIRECTS;
 use crate::registry::http::redirect::{is_redirect, next_hop};
@@ -143,7 +143,7 @@ where
             None => self.check.end().map(|()| None),
             Some(Ok(chunk)) => self.check.take(&chunk).map(|()| Some(chunk)),
             Some(Err(why)) => {
-                let message = format!("cut short after {} bytes: {}", self.check.read, root_cause(&why));
+                let message = format!("cut short after {} bytes: {}", self.check.read, innermost(&why));
                 Err(self.check.error(ErrorKind::Unavailable, message))
             }
         })

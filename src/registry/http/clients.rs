@@ -9,6 +9,7 @@ use reqwest::Client;
 use reqwest::redirect::Policy;
 use url::Url;
 
+use crate::causes::innermost;
 use crate::registry::http::endpoint::is_loopback;
 use crate::registry::http::limits::CONNECT_TIMEOUT;
 use crate::registry::http::options::{HttpOptions, HttpSetupError};
@@ -22,7 +23,7 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) fn new(options: &HttpOptions) -> Result<Self, HttpSetupError> {
-        let failed = |why: reqwest::Error| HttpSetupError::Client { why: root_cause(&why) };
+        let failed = |why: reqwest::Error| HttpSetupError::Client { why: innermost(&why) };
         let builder = || {
             Client::builder()
                 .redirect(Policy::none())
@@ -36,11 +37,11 @@ impl Clients {
         let mut by_registry = BTreeMap::new();
         for (registry, pem) in &options.extra_ca {
             let refuse = |why: String| HttpSetupError::CertificateAuthority { registry: registry.clone(), why };
-            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|why| refuse(root_cause(&why)))?;
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|why| refuse(innermost(&why)))?;
             if certificates.is_empty() {
                 return Err(refuse("no certificate in it".to_owned()));
             }
-            let client = builder().tls_certs_merge(certificates).build().map_err(|why| refuse(root_cause(&why)))?;
+            let client = builder().tls_certs_merge(certificates).build().map_err(|why| refuse(innermost(&why)))?;
             by_registry.insert(registry.clone(), client);
         }
         Ok(Self { direct, general, by_registry })
@@ -53,13 +54,4 @@ impl Clients {
         }
         self.by_registry.get(registry).unwrap_or(&self.general)
     }
-}
-
-/// The innermost cause of an error, in its own words; never an address, which may hold a signature.
-pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

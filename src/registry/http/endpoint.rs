@@ -47,7 +47,7 @@ pub(super) fn is_docker_hub(registry: &str) -> bool {
 }
 
 /// Is the address on this machine? By address, never by prefix.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(ip)) => ip.is_loopback(),

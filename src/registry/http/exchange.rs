@@ -11,9 +11,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::Instant;
 use url::Url;
 
+use crate::causes::innermost;
 use crate::registry::http::auth::{Auth, Authorization};
 use crate::registry::http::challenge::parse_challenges;
-use crate::registry::http::clients::{Clients, root_cause};
+use crate::registry::http::clients::Clients;
 use crate::registry::http::endpoint::Endpoint;
 use crate::registry::http::error_body::{ErrorBody, classify};
 use crate::registry::http::limiter::{Direction, Limiter, NoPlace, Permit};
@@ -169,7 +170,7 @@ impl Exchange {
         let response = tokio::time::timeout_at(limit, client.execute(request)).await.map_err(timed_out)?;
         let response = response.map_err(|error| {
             let verb = if error.is_connect() { "cannot connect to" } else { "no answer from" };
-            let message = format!("{verb} {}: {}", host_of(&call.url), root_cause(&error));
+            let message = format!("{verb} {}: {}", host_of(&call.url), innermost(&error));
             Failure::by_kind(call.error(ErrorKind::Unavailable, message))
         })?;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -188,7 +189,7 @@ impl Exchange {
             let chunk = tokio::time::timeout_at(limit, answer.response.chunk()).await;
             let chunk = chunk.map_err(|_| call.error(ErrorKind::Unavailable, "answer stalled"))?;
             let chunk = chunk.map_err(|why| {
-                call.error(ErrorKind::Unavailable, format!("answer was cut short: {}", root_cause(&why)))
+                call.error(ErrorKind::Unavailable, format!("answer was cut short: {}", innermost(&why)))
             })?;
             let Some(chunk) = chunk else { return Ok(body.into()) };
             if (body.len() + chunk.len()) as u64 > cap {

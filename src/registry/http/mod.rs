@@ -11,7 +11,7 @@ mod clients;
 mod copy;
 mod credentials;
 mod docker_config;
-mod endpoint;
+pub(super) mod endpoint;
 mod error_body;
 mod exchange;
 mod limiter;
